@@ -1,0 +1,1 @@
+"""Core of the workbench: models, rasters and the verbs that join them."""

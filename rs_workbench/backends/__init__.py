@@ -1,0 +1,1 @@
+"""Framework adapters, one file each, imported on demand."""

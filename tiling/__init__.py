@@ -1,0 +1,1 @@
+"""Tiles over arrays of any size: NumPy only, no files, no frameworks."""
