@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from rs_workbench.card import ModelCard
-from rs_workbench.types import Image, Scores
+from rs_workbench.types import Image, Scores, ScoreKind
 
 
 @dataclass(frozen=True)
@@ -69,3 +71,24 @@ class Backend(Protocol):
     def is_out_of_memory(self, error: BaseException, /) -> bool:
         """Whether `error` is this framework's own out-of-memory error."""
         ...
+
+
+def two_class(scores: Scores, kind: ScoreKind) -> Scores:
+    """Turn the one score layer of a yes-or-no network into one layer per class.
+
+    Parameters
+    ----------
+    scores : ndarray of float32, shape (N, K, H, W)
+        Returned as it is unless K is 1.
+    kind : str
+        `logits` (0 parts the classes) or `probabilities` (one half does).
+
+    Returns
+    -------
+    ndarray of float32, shape (N, max(K, 2), H, W)
+        For one layer: "no" first, "yes" second.
+    """
+    if scores.shape[1] != 1:
+        return scores
+    no = np.zeros_like(scores) if kind == "logits" else 1 - scores
+    return np.concatenate([no, scores], axis=1)
