@@ -24,9 +24,10 @@ def _hide_distributions() -> None:
     finder = importlib.metadata.MetadataPathFinder
     find_all = finder.find_distributions
 
-    def find_present(context=importlib.metadata.DistributionFinder.Context()):
-        hidden = context.name is not None and context.name.replace("-", "_").lower() in ABSENT
-        return iter(()) if hidden else find_all(context)
+    def find_present(*context):
+        name = context[0].name if context else None
+        hidden = name is not None and name.replace("-", "_").lower() in ABSENT
+        return iter(()) if hidden else find_all(*context)
 
     finder.find_distributions = find_present
 

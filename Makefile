@@ -1,0 +1,83 @@
+# make demo               map the sample scene; make demo SCENE=my.tif maps yours
+# make test               install everything, run every test and check
+# Other Python:           make demo PYTHON=python3.12
+
+PYTHON ?= python3
+BIN := .venv/bin
+SCENE ?= demo/sample_scene.tif
+OUTPUT ?= demo
+
+KERAS := tensorflow,keras,tf2onnx
+TORCH := torch,torchvision,timm,segmentation_models_pytorch,onnxscript,triton
+PYTEST := PYTHONPATH=$(CURDIR)/tests/absent $(BIN)/python -m pytest --runslow \
+          --doctest-modules --doctest-ignore-import-errors
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test style types layers docstrings test-core test-keras test-torch \
+        test-together
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+# uv installs in a fraction of pip's time; where it cannot be had, pip does the same.
+define install
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "rs-workbench needs Python 3.11 or newer, but $(PYTHON) is $$($(PYTHON) -V 2>&1):" \
+	       "name another one, e.g.  make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet uv 2> /dev/null \
+	  && $(BIN)/python -m uv pip install --quiet --python $(BIN)/python -e '$(1)' \
+	  || $(BIN)/python -m pip install --quiet -e '$(1)'
+	@touch $@
+endef
+
+.venv/base.stamp: pyproject.toml
+	@echo "installing rs-workbench into .venv"
+	$(call install,.)
+
+.venv/all.stamp: pyproject.toml
+	@echo "installing rs-workbench with both frameworks and the test tools into .venv"
+	$(call install,.[all$(comma)dev])
+	@touch .venv/base.stamp
+
+comma := ,
+
+demo/sample_scene.tif: .venv/base.stamp
+	@mkdir -p demo
+	$(BIN)/python -m rs_workbench.sample_scene $@
+
+demo: .venv/base.stamp $(SCENE)
+	@mkdir -p $(OUTPUT)
+	$(BIN)/python -m rs_workbench.infer $(SCENE) --output $(OUTPUT)/ --overwrite
+	@echo; echo "map, quick look and report:"
+	@ls -1 $(OUTPUT)/$(basename $(notdir $(SCENE)))_*
+
+test: style types layers docstrings test-core test-keras test-torch test-together
+
+style: .venv/all.stamp
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: .venv/all.stamp
+	$(BIN)/mypy
+
+layers: .venv/all.stamp
+	$(BIN)/lint-imports
+
+docstrings: .venv/all.stamp
+	$(BIN)/numpydoc lint $$(find tiling rs_workbench -name '*.py')
+
+test-core: .venv/all.stamp
+	RSW_ABSENT=$(KERAS),$(TORCH) $(PYTEST) -m 'not together' tests tiling rs_workbench
+
+test-keras: .venv/all.stamp
+	RSW_ABSENT=$(TORCH) RSW_REQUIRE=keras $(PYTEST) -m 'not together' \
+	  tests rs_workbench keras_cases
+
+test-torch: .venv/all.stamp
+	RSW_ABSENT=$(KERAS) RSW_REQUIRE=torch $(PYTEST) -m 'not together' \
+	  tests rs_workbench torch_cases
+
+# Both installed, each in a child process of its own.
+test-together: .venv/all.stamp
+	$(PYTEST) -m together tests
