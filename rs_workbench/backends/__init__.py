@@ -109,7 +109,8 @@ def load_predictor(
     if card is None and not bare:
         raise ModelError(
             f"'{path.name}' has no card that says what its bands and classes are: write one with"
-            f"  rsw card write {path} --bands red,green,blue --classes 'water:#3366cc,land:#999966'"
+            f"  rsw card write {path} --bands red,green,blue"
+            " --classes 'water:#3366cc,land:#999966'"
         )
     backend = importlib.import_module(f"rs_workbench.backends.{name}") if gpu else None
     if backend is not None:
@@ -241,4 +242,7 @@ def _unknown_file(path: Path, suffix: str) -> str:
             " save_pretrained (config.json beside model.safetensors), or a .pt2 file"
         )
     kind = f"'{suffix}'" if suffix else "without a suffix"
-    return f"'{path.name}' is a model file of a kind not known here ({kind}): give .onnx, .keras or .pt2"
+    return (
+        f"'{path.name}' is a model file of a kind not known here ({kind}): give a .onnx, .keras or"
+        " .pt2 file"
+    )

@@ -15,7 +15,8 @@ from typing import Protocol
 import numpy as np
 
 from rs_workbench.card import ModelCard
-from rs_workbench.types import Image, Scores, ScoreKind
+from rs_workbench.errors import ModelError
+from rs_workbench.types import Image, ScoreKind, Scores
 
 
 @dataclass(frozen=True)
@@ -92,3 +93,61 @@ def two_class(scores: Scores, kind: ScoreKind) -> Scores:
         return scores
     no = np.zeros_like(scores) if kind == "logits" else 1 - scores
     return np.concatenate([no, scores], axis=1)
+
+
+def check_batch(batch: Image, n_bands: int) -> None:
+    """Refuse a batch that the model cannot take.
+
+    Parameters
+    ----------
+    batch : ndarray, shape (N, B, H, W)
+        Scaled pixels.
+    n_bands : int
+        Bands the model takes.
+
+    Raises
+    ------
+    ModelError
+        If the batch has other axes or another number of bands.
+    """
+    if batch.ndim != 4:
+        raise ModelError(
+            f"a batch has four axes (N, B, H, W): got one of shape {batch.shape}"
+            " (add the axis with batch[None])"
+        )
+    if batch.shape[1] != n_bands:
+        raise ModelError(
+            f"the model takes {n_bands} bands, but the batch has {batch.shape[1]}:"
+            " choose the bands the card names"
+        )
+
+
+def check_card(path: Path, card: ModelCard | None, *, n_bands: int, n_scores: int) -> None:
+    """Refuse a card that does not fit its model file.
+
+    Parameters
+    ----------
+    path : Path
+        The model file.
+    card : ModelCard or None
+        Its card; None fits any file.
+    n_bands, n_scores : int
+        Bands the file takes and score layers it gives; one layer means two classes.
+
+    Raises
+    ------
+    ModelError
+        If the card names another number of bands or classes.
+    """
+    if card is None:
+        return
+    fix = f"correct it with  rsw card write {path}"
+    if card.n_bands != n_bands:
+        raise ModelError(
+            f"'{path.name}' takes {n_bands} bands, but its card names {card.n_bands}: {fix}"
+        )
+    if card.n_classes != max(n_scores, 2):
+        raise ModelError(
+            f"'{path.name}' gives {max(n_scores, 2)} classes, but its card names"
+            f" {card.n_classes}: {fix}"
+        )
