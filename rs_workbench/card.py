@@ -9,6 +9,7 @@ write to. Reading a card never loads a framework.
 from __future__ import annotations
 
 import colorsys
+import errno
 import os
 import shutil
 import tempfile
@@ -35,6 +36,7 @@ CARD_MEMBER = "rs_workbench.json"
 """Name of the card inside an archive or a model folder."""
 MAX_CARD_BYTES = 4 << 20
 _ARCHIVES = (".keras", ".pt2")
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class _Strict(BaseModel):
@@ -263,8 +265,9 @@ def write_card(model_path: str | Path, card: ModelCard) -> Path:
     try:
         if not beside.exists() and (written := _write_inside(path, card)):
             return written
-    except PermissionError:
-        pass
+    except OSError as error:
+        if error.errno not in _READ_ONLY:
+            raise OutputError(f"the card cannot be written into '{path}': {error}") from error
     try:
         _replace(beside, lambda new: new.write_text(card_text(card), encoding="utf-8"))
     except OSError as error:

@@ -7,6 +7,7 @@ side (throughput mode), onnxruntime one after another with all cores.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -119,7 +120,7 @@ class _OnnxPredictor:
         """
         check_batch(batch, self.graph.n_bands)
         self._check_size(batch.shape[2:])
-        batch = np.ascontiguousarray(batch, dtype=np.float32)
+        batch = np.require(batch, np.float32, ("C", "W"))
         with self._lock:
             scores = self._score(batch)
         if scores.shape[2:] != batch.shape[2:]:
@@ -173,19 +174,27 @@ class OpenvinoPredictor(_OnnxPredictor):
         self.preferred_batch = 1
 
     def _score(self, batch: Image) -> Scores:
-        queue = self._queue((1, *batch.shape[1:]))
-        parts: list[Any] = [None] * len(batch)
+        requests = self._requests((1, *batch.shape[1:]))
+        n_scores, height, width = requests[0].get_output_tensor(0).shape[1:]
+        scores = np.empty((len(batch), n_scores, height, width), dtype=np.float32)
+        try:
+            for index in range(len(batch)):
+                request = requests[index % len(requests)]
+                request.wait()
+                request.set_input_tensor(self._view(batch[index : index + 1]))
+                request.set_output_tensor(self._view(scores[index : index + 1]))
+                request.start_async()
+            for request in requests:
+                request.wait()
+        except RuntimeError:
+            _settle(requests)
+            raise
+        return scores
 
-        def keep(request: openvino.InferRequest, index: int) -> None:
-            parts[index] = np.array(request.get_output_tensor(0).data, dtype=np.float32)
+    def _view(self, array: Image) -> openvino.Tensor:
+        return self._openvino.Tensor(array, shared_memory=True)
 
-        queue.set_callback(keep)
-        for index in range(len(batch)):
-            queue.start_async({0: batch[index : index + 1]}, index, share_inputs=True)
-        queue.wait_all()
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    def _queue(self, shape: tuple[int, ...]) -> openvino.AsyncInferQueue:
+    def _requests(self, shape: tuple[int, ...]) -> list[openvino.InferRequest]:
         """Compile the network for one shape, or find it compiled; the oldest shape is dropped."""
         if shape in self._compiled:
             self._compiled.move_to_end(shape)
@@ -201,8 +210,9 @@ class OpenvinoPredictor(_OnnxPredictor):
             if is_out_of_memory(error):
                 raise
             raise _refused(self.path, f"OpenVINO with {_px(shape[2:])}", error) from error
-        self._compiled[shape] = self._openvino.AsyncInferQueue(compiled)
-        self.preferred_batch = len(self._compiled[shape])
+        self.preferred_batch = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        requests = [compiled.create_infer_request() for _ in range(self.preferred_batch)]
+        self._compiled[shape] = requests
         return self._compiled[shape]
 
 
@@ -218,7 +228,6 @@ class OnnxruntimePredictor(_OnnxPredictor):
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.use_deterministic_compute = True
-        options.enable_cpu_mem_arena = False
         providers = _providers(device, onnxruntime.get_available_providers())
         try:
             self._session = onnxruntime.InferenceSession(graph.source, options, providers)
@@ -304,6 +313,13 @@ def _providers(device: str, available: Sequence[str]) -> list[Any]:
     number = device.partition(":")[2] or "0"
     options = {"device_id": number, "use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
     return [("CUDAExecutionProvider", options | _gpu_options), "CPUExecutionProvider"]
+
+
+def _settle(requests: Sequence[openvino.InferRequest]) -> None:
+    """Wait until no request writes into the arrays of a call that failed."""
+    for request in requests:
+        with contextlib.suppress(RuntimeError):
+            request.wait()
 
 
 def _only(model: openvino.Model, graph: Graph) -> openvino.Model:

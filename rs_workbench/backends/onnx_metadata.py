@@ -15,6 +15,16 @@ from rs_workbench.card import ModelCard, card_text
 from rs_workbench.errors import ModelError
 
 MANIFEST_KEY = "rs_workbench"
+DEEPNESS_KEYS = (
+    "model_type",
+    "class_names",
+    "standardization_mean",
+    "standardization_std",
+    "resolution",
+    "tile_size",
+    "tiles_size",
+    "tiles_overlap",
+)
 _CM_PER_M = 100
 _DEEPNESS_DIVISOR = 255
 
@@ -64,6 +74,8 @@ def write_manifest(path: Path, new: Path, card: ModelCard) -> None:
     wanted = {MANIFEST_KEY: card_text(card)}
     wanted |= {key: json.dumps(value) for key, value in deepness_values(card).items()}
     kept = {prop.key: prop.value for prop in proto.metadata_props}
+    if MANIFEST_KEY in kept:
+        kept = {key: value for key, value in kept.items() if key not in DEEPNESS_KEYS}
     del proto.metadata_props[:]
     for key, value in (kept | wanted).items():
         proto.metadata_props.add(key=key, value=value)
