@@ -22,8 +22,11 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from torch_cases.chips import Places, draw_chips, places_by_class, scale_bands
-from torch_cases.dunes import (
+from torch_cases.dunes.chips import Places, draw_chips, places_by_class, scale_bands
+from torch_cases.dunes.pixel_baseline import forest_confusion, majority_confusion
+from torch_cases.dunes.release import NAME, Figures, geometry, make_card, model_page, write_onnx
+from torch_cases.dunes.scores import confusion, mean_iou
+from torch_cases.dunes.tiles import (
     IGNORED,
     N_CLASSES,
     Parts,
@@ -33,9 +36,6 @@ from torch_cases.dunes import (
     split_tiles,
 )
 from torch_cases.models.unet import UNet
-from torch_cases.pixel_baseline import forest_confusion, majority_confusion
-from torch_cases.release import NAME, Figures, geometry, make_card, model_page, write_onnx
-from torch_cases.scores import confusion, mean_iou
 
 
 # %% Settings: change these in class

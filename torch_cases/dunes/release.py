@@ -11,16 +11,16 @@ import torch
 from torch import nn
 
 from rs_workbench.card import Band, HeldOut, ModelCard, TrainingData, write_card
-from torch_cases.dunes import CLASSES, LEGEND, Parts, position
-from torch_cases.models.reach import structural_reach
-from torch_cases.pixel_baseline import DESCRIPTION
-from torch_cases.scores import (
+from torch_cases.dunes.pixel_baseline import DESCRIPTION
+from torch_cases.dunes.scores import (
     class_iou,
     mean_iou,
     overall_accuracy,
     producers_accuracy,
     users_accuracy,
 )
+from torch_cases.dunes.tiles import CLASSES, LEGEND, Parts, position
+from torch_cases.models.reach import structural_reach
 
 NAME = "dunes_unet"
 SOURCE = "https://github.com/dbuscombe-usgs/UNetSegmentation_RGB_DEM (commit 4ea95325c006, data)"
@@ -111,8 +111,8 @@ def _held_out(figures: Figures, n_tiles: int) -> HeldOut:
         majority_mean_iou=round(mean_iou(figures.majority), 4),
         pixel_baseline_mean_iou=round(mean_iou(figures.forest), 4),
         pixel_baseline=DESCRIPTION,
-        notes=f"{n_tiles} tiles that touch no tile of another part, each mapped in one pass; rows map, "
-        "columns reference, in the order of the classes; names assigned by us",
+        notes=f"{n_tiles} tiles that touch no tile of another part, each mapped in one pass; rows "
+        "map, columns reference, in the order of the classes; names assigned by us",
     )
 
 

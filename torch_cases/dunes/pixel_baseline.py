@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
-from torch_cases.dunes import IGNORED, N_CLASSES, Tile
-from torch_cases.scores import confusion
+from torch_cases.dunes.scores import confusion
+from torch_cases.dunes.tiles import IGNORED, N_CLASSES, Tile
 
 DESCRIPTION = (
     "random forest on red, green and blue of the pixel alone: 50 trees of depth 14, "

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from torch_cases.dunes import IGNORED, Tile
+from torch_cases.dunes.tiles import IGNORED, Tile
 
 
 class Places(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from torch_cases.dunes import IGNORED, N_CLASSES
+from torch_cases.dunes.tiles import IGNORED, N_CLASSES
 
 
 def confusion(label_map: np.ndarray, reference: np.ndarray) -> np.ndarray:
