@@ -12,6 +12,7 @@ batches as one that was never stopped.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -54,6 +55,7 @@ class Stages:
     finish(scores (K, h, w), valid (h, w)) gives the output layers, each (C, h, w).
     blank(h, w) gives the same layers where there is nothing to predict.
     write(strip, window, layers, skipped) takes finished rows; `skipped` counts empty tiles.
+    reading() is a context in which all reading happens, for what belongs to one thread.
 
     read and prepare run in the reader's thread, finish, blank and write in the writer's.
     """
@@ -64,6 +66,7 @@ class Stages:
     finish: Callable[[Array, Mask], Layers]
     blank: Callable[[int, int], Layers]
     write: Callable[[Strip, Window, Layers, int], None]
+    reading: Callable[[], AbstractContextManager[Any]] = nullcontext
 
 
 class _Begin(NamedTuple):
@@ -142,12 +145,19 @@ def slide(
     again = first < len(todo) and todo[first].continues  # blending needs the strip before, too
     todo = todo[first - again :]
     stitcher = _Stitcher(grid, stages, taper)
-    feed = _feed(todo, grid, stages, batch=batch, row_step=row_step, first=first)
+    feed = _feed_in_context(todo, grid, stages, batch=batch, row_step=row_step, first=first)
 
     def work(item: _Begin | _Tiles | _End) -> _Begin | _Tiles | _End:
         return item._replace(batch=stages.predict(item.batch)) if type(item) is _Tiles else item
 
     run_stages(feed, work, stitcher.take)
+
+
+def _feed_in_context(
+    strips: Sequence[Strip], grid: Grid, stages: Stages, **how: int
+) -> Iterator[_Begin | _Tiles | _End]:
+    with stages.reading():
+        yield from _feed(strips, grid, stages, **how)
 
 
 def _feed(

@@ -52,6 +52,7 @@ class LoadedModel:
     card: ModelCard
     notes: tuple[str, ...]
     sha256: str
+    path: Path
 
 
 def load_predictor(
@@ -121,7 +122,7 @@ def load_predictor(
         predictor, notes = engines.load_onnx(path, card, order, sha256=sha256)
     else:
         predictor, notes = engines.load_framework_model(path, card, order, sha256=sha256)
-    return LoadedModel(predictor, predictor.card, tuple(notes), sha256)
+    return LoadedModel(predictor, predictor.card, tuple(notes), sha256, path)
 
 
 def backend_for(path: str | Path) -> ModuleType:

@@ -1,0 +1,237 @@
+"""Where the outputs of a run lie, how they are finished, and the report."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rs_workbench import maps
+from rs_workbench.card import LegendClass
+from rs_workbench.errors import OutputError
+from rs_workbench.journal import Journal
+from rs_workbench.layers import CONFIDENCE_STEPS
+from rs_workbench.raster import RasterSpec, Scene, finish_raster
+from rs_workbench.run import Job
+from rs_workbench.types import NODATA
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Everything a run writes, from the path of its class map."""
+
+    classes: Path
+
+    def beside(self, ending: str) -> Path:
+        """Path of a companion, `ending` in place of the map's suffix."""
+        return self.classes.with_name(self.classes.stem + ending)
+
+    @property
+    def work(self) -> Path:
+        """Folder of the unfinished run."""
+        return self.classes.with_name(self.classes.name + ".part")
+
+    @property
+    def quicklook(self) -> Path:
+        """Picture of the map with its legend."""
+        return self.beside("_quicklook.png")
+
+    @property
+    def report(self) -> Path:
+        """What was done, as JSON."""
+        return self.beside("_report.json")
+
+
+@dataclass
+class Report:
+    """What was done; `as_dict` is what `_report.json` holds."""
+
+    scene: str
+    output: str
+    model: str
+    model_sha256: str
+    engine: str
+    device: str
+    bands: list[str]
+    tile: int
+    overlap: int
+    margin: int
+    reach: int | None
+    stride: int
+    blend: str
+    tta: bool
+    exact: bool
+    batch: int
+    panels: int
+    tiles: int
+    tiles_skipped: int = 0
+    seconds: float = 0.0
+    peak_rss_mib: float = 0.0
+    model_rss_mib: float = 0.0
+    resumed: bool = False
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    classes: list[dict[str, Any]] = field(default_factory=list)
+    nodata_pixels: int = 0
+    files: dict[str, str] = field(default_factory=dict)
+    version: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain values."""
+        return asdict(self)
+
+    def write(self, path: Path) -> None:
+        """Write the report, whole or not at all."""
+        part = path.with_name(path.name + ".part")
+        part.write_text(
+            json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+        part.replace(path)
+
+
+def place_output(scene: Scene, output: str | Path | None) -> Paths:
+    """Decide where the class map of a scene lies.
+
+    Parameters
+    ----------
+    scene : Scene
+        Gives the name where `output` does not.
+    output : str or Path, optional
+        A file ending in .tif, a folder, or nothing for the current folder.
+
+    Returns
+    -------
+    Paths
+        With absolute paths.
+
+    Raises
+    ------
+    OutputError
+        If the file is of another kind than .tif, or its folder cannot be made.
+    """
+    name = f"{Path(scene.path.rstrip('/')).stem or 'scene'}_classes.tif"
+    path = Path(output) if output is not None else Path(name)
+    if output is not None and (path.is_dir() or not path.suffix or str(output).endswith("/")):
+        path = path / name
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise OutputError(
+            f"the class map is a GeoTIFF: got --output {output}; choose a name ending in .tif"
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot make the folder '{path.parent}' ({error.strerror}): choose another --output"
+        ) from error
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(
+            f"the folder '{path.parent}' cannot be written to: choose another --output"
+        )
+    return Paths(path.absolute())
+
+
+def finish_outputs(
+    job: Job, journal: Journal, paths: Paths, tags: dict[str, str]
+) -> dict[str, str]:
+    """Turn the finished layers into files that open in QGIS.
+
+    Parameters
+    ----------
+    job : Job
+        What was mapped.
+    journal : Journal
+        Holds the layers; all strips finished.
+    paths : Paths
+        Where they go.
+    tags : dict
+        Written into the files' metadata.
+
+    Returns
+    -------
+    dict
+        Kind of file to its path.
+
+    Raises
+    ------
+    OutputError
+        If the disk is full; the run can be repeated.
+    """
+    classes = job.card.classes
+    files = {"map": paths.classes}
+    for layer in journal.layers:
+        out = paths.classes if layer.spec.name == "classes" else None
+        out = out or paths.beside(f"_{layer.spec.name}.tif")
+        finish_raster(layer.path, out, job.scene, _raster_spec(layer.spec.name, job, tags))
+        files["map" if layer.spec.name == "classes" else layer.spec.name] = out
+    maps.write_class_names(paths.classes, classes)
+    files["style"] = maps.write_qml(paths.classes, classes)
+    maps.write_quicklook(paths.classes, paths.quicklook, classes, scene=job.scene, bands=job.bands)
+    files["quicklook"] = paths.quicklook
+    if "polygons" in job.save:
+        files["polygons"] = paths.beside("_polygons.gpkg")
+        maps.write_polygons(paths.classes, files["polygons"], classes)
+    return {kind: str(path) for kind, path in files.items()}
+
+
+def _raster_spec(name: str, job: Job, tags: dict[str, str]) -> RasterSpec:
+    if name == "classes":
+        colors = {c.value: c.color for c in job.card.classes}
+        return RasterSpec(
+            dtype="uint8",
+            count=1,
+            nodata=NODATA,
+            descriptions=("class",),
+            colors=colors,
+            categories={c.value: c.name for c in job.card.classes},
+            tags=tags,
+            overviews="mode",
+        )
+    if name == "confidence":
+        return RasterSpec(
+            dtype="uint8",
+            count=2,
+            nodata=NODATA,
+            descriptions=("confidence", "margin to the second class"),
+            scale=1 / CONFIDENCE_STEPS,
+            tags=tags,
+            overviews="average",
+        )
+    return RasterSpec(
+        dtype="float32",
+        count=job.card.n_classes,
+        nodata=float("nan"),
+        descriptions=tuple(c.name for c in job.card.classes),
+        tags={**tags, "scores": job.card.scores},
+        overviews="average",
+    )
+
+
+def list_classes(classes: Sequence[LegendClass], facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Pixels and area of each class, for the report.
+
+    Parameters
+    ----------
+    classes : sequence of LegendClass
+        The legend.
+    facts : dict
+        From `run.sum_facts`.
+
+    Returns
+    -------
+    list of dict
+        `value`, `name`, `color`, `pixels`, `area_ha`; the area is None without map units.
+    """
+    return [
+        {
+            "value": c.value,
+            "name": c.name,
+            "name_zh": c.name_zh,
+            "color": c.color,
+            "pixels": facts["pixels"].get(c.value, 0),
+            "area_ha": round(facts["area_ha"].get(c.value, 0.0), 4) if facts["area_ha"] else None,
+        }
+        for c in classes
+    ]

@@ -1,0 +1,240 @@
+"""Before a run: match scene and model, make the plan, begin the report."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+
+from rs_workbench import checks, planning, raster
+from rs_workbench.backends import LoadedModel
+from rs_workbench.card import ModelCard
+from rs_workbench.errors import OutputError, UsageError
+from rs_workbench.layers import Finisher
+from rs_workbench.memory import MIB, available_ram
+from rs_workbench.outputs import Paths, Report
+from rs_workbench.planning import Plan
+from rs_workbench.raster import Scene
+from rs_workbench.run import Job
+
+if TYPE_CHECKING:
+    from rs_workbench.infer import Options
+
+DEFAULT_MEMORY = 2 * 10**9
+"""Bytes of RAM a run aims at where --memory does not say."""
+LEAST_FREE = 200 * 10**6
+"""Bytes beside the loaded model below which no run is tried."""
+
+
+def make_job(
+    scene: Scene, card: ModelCard, options: Options, *, before: Mapping[str, Any] | None = None
+) -> tuple[Job, list[str]]:
+    """Match a scene with a model and plan the run.
+
+    Parameters
+    ----------
+    scene : Scene
+        The scene.
+    card : ModelCard
+        The model's card.
+    options : Options
+        What the user wants.
+    before : mapping, optional
+        Plan of an unfinished run, which is kept.
+
+    Returns
+    -------
+    job : Job
+        What to do.
+    warnings : list of str
+        What the user should know.
+
+    Raises
+    ------
+    SceneError
+        If bands or values do not fit the model.
+    UsageError
+        If the options contradict each other, the model or the memory.
+    """
+    bands = raster.choose_bands(scene, options.bands, card)
+    warnings = list(scene.warnings)
+    if options.match_pixel_size:
+        scene = _matched(scene, card)
+    else:
+        warnings += checks.check_pixel_size(scene, card)
+    if not options.any_values:
+        warnings += checks.check_values(scene, bands, card, nodata=options.nodata)
+    if before is None:
+        load = _weigh(scene, len(bands), card, options)
+        wishes = planning.Wishes(options.tile, options.overlap, options.blend, options.batch)
+        plan = planning.make_plan(card, load, wishes, free_bytes=_free_bytes(options))
+    else:
+        plan = Plan.from_dict(before)
+    area = raster.scene_area_ha(scene)
+    job = Job(scene, tuple(bands), card, plan, options.nodata, options.save, area)
+    return job, warnings + _warn_inexact(plan)
+
+
+def _matched(scene: Scene, card: ModelCard) -> Scene:
+    if card.pixel_size is None:
+        raise UsageError(
+            f"--match-pixel-size: the card of '{card.name}' names no pixel size; give it one with"
+            "  rsw card write MODEL --pixel-size M"
+        )
+    return raster.at_pixel_size(scene, card.pixel_size)
+
+
+def _weigh(scene: Scene, n_bands: int, card: ModelCard, options: Options) -> planning.Load:
+    specs = Finisher(card, options.save).specs
+    return planning.Load(
+        shape=scene.shape,
+        block=scene.block,
+        pixel_bytes=n_bands * np.dtype(scene.dtype).itemsize,
+        layer_bytes=sum(spec.size((1, 1)) for spec in specs),
+        n_bands=n_bands,
+        n_classes=card.n_classes,
+    )
+
+
+def _free_bytes(options: Options) -> int:
+    used = psutil.Process().memory_info().rss
+    asked = options.memory or max(
+        used + LEAST_FREE, min(DEFAULT_MEMORY, used + available_ram() // 2)
+    )
+    if asked < used + LEAST_FREE:
+        raise UsageError(
+            f"--memory {asked / 1e6:.0f}MB is too little: the loaded model and its libraries take "
+            f"{used / 1e6:.0f} MB; give at least {(used + LEAST_FREE) / 1e6:.0f}MB"
+        )
+    return asked - used
+
+
+def _warn_inexact(plan: Plan) -> list[str]:
+    if plan.exact or plan.blend != "crop":
+        return []
+    if plan.reach is None:
+        return [
+            "the network's reach is unbounded (attention or global pooling), so tiles only "
+            f"approximate one whole-image pass: margin {plan.margin} px is used"
+        ]
+    return [
+        f"margin {plan.margin} px is less than the network's reach {plan.reach} px, so the map "
+        f"may differ near tile borders: --overlap {2 * plan.reach} makes it exact"
+    ]
+
+
+def new_report(job: Job, loaded: LoadedModel, paths: Paths, options: Options) -> Report:
+    """Begin the report with all that is known before the run.
+
+    Parameters
+    ----------
+    job : Job
+        What will be done.
+    loaded : LoadedModel
+        With what.
+    paths : Paths
+        Where the map goes.
+    options : Options
+        What the user wanted.
+
+    Returns
+    -------
+    Report
+        Still without results.
+    """
+    grid = job.plan.grid(job.scene.shape)
+    return Report(
+        scene=job.scene.path,
+        output=str(paths.classes),
+        model=loaded.card.name,
+        model_sha256=loaded.sha256,
+        engine=loaded.predictor.engine,
+        device=loaded.predictor.device,
+        bands=[job.scene.band_names[b - 1] for b in job.bands],
+        tile=job.plan.tile,
+        overlap=2 * job.plan.margin,
+        margin=job.plan.margin,
+        reach=job.plan.reach,
+        stride=job.plan.stride,
+        blend=job.plan.blend,
+        tta=options.tta,
+        exact=job.plan.exact,
+        batch=job.plan.batch,
+        panels=len(job.plan.panels(grid)),
+        tiles=grid.n_tiles,
+        model_rss_mib=round(psutil.Process().memory_info().rss / MIB, 1),
+        notes=list(loaded.notes),
+        version=version("rs-workbench"),
+    )
+
+
+def what_was_asked(job: Job, loaded: LoadedModel, options: Options) -> dict[str, Any]:
+    """Name all that determines the result, for the journal.
+
+    Parameters
+    ----------
+    job : Job
+        Scene, bands and card.
+    loaded : LoadedModel
+        Its hash.
+    options : Options
+        What the user wants.
+
+    Returns
+    -------
+    dict
+        Plain values; two runs with equal ones give the same map.
+    """
+    return {
+        "version": version("rs-workbench"),
+        "scene": [job.scene.path, *job.scene.shape, job.scene.size_bytes, job.scene.mtime],
+        "model": loaded.sha256,
+        "card": loaded.card.model_dump_json(),
+        "bands": list(job.bands),
+        "nodata": list(options.nodata),
+        "--tile": options.tile,
+        "--overlap": options.overlap,
+        "--blend": options.blend,
+        "--batch": options.batch,
+        "--tta": options.tta,
+        "--save": sorted(options.save),
+        "--match-pixel-size": options.match_pixel_size,
+    }
+
+
+def check_space(job: Job, paths: Paths) -> int:
+    """See that the disk can hold the unfinished layers.
+
+    Parameters
+    ----------
+    job : Job
+        What will be written.
+    paths : Paths
+        Where.
+
+    Returns
+    -------
+    int
+        Bytes the layers take.
+
+    Raises
+    ------
+    OutputError
+        If less is free.
+    """
+    needed = sum(spec.size(job.scene.shape) for spec in Finisher(job.card, job.save).specs)
+    # Blocks that an unfinished run holds already count as free; Windows does not tell.
+    held = sum(
+        getattr(f.stat(), "st_blocks", 0) * 512 for f in paths.work.glob("*.raw") if f.exists()
+    )
+    free = shutil.disk_usage(paths.classes.parent).free
+    if free + held < needed:
+        raise OutputError(
+            f"'{paths.classes.parent}' has {free / 1e9:.2f} GB free, the run needs "
+            f"{needed / 1e9:.2f} GB: free some space or choose another --output"
+        )
+    return needed
