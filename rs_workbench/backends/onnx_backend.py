@@ -186,7 +186,7 @@ class OpenvinoPredictor(_OnnxPredictor):
                 request.start_async()
             for request in requests:
                 request.wait()
-        except RuntimeError:
+        except BaseException:
             _settle(requests)
             raise
         return scores
