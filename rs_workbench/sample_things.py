@@ -1,0 +1,325 @@
+"""The things of which the sample scene is drawn: sand, plants, water, fields, houses, roads.
+
+Colours are grey levels of 8 bits, near the class means of the tiles that the bundled model was
+trained on. A canvas is (H, W, 3) float32; `rng` makes every draw repeatable.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rs_workbench.types import Mask
+
+Canvas = NDArray[np.float32]
+Plane = NDArray[np.float32]
+Color = tuple[int, int, int]
+
+WATER = (45, 53, 52)
+WET_SAND = (116, 109, 95)
+SAND = (163, 152, 133)
+TUFTED_SAND = (128, 121, 106)
+SHRUB = (48, 47, 39)
+GREY_SHRUB = (66, 64, 55)
+RED_MAT = (68, 55, 47)
+MARSH = (56, 57, 38)
+SOIL = (57, 56, 54)
+CROP = (54, 66, 58)
+TRACK = (104, 100, 92)
+ASPHALT = (94, 95, 94)
+GARDEN = (74, 74, 62)
+TREE = (33, 38, 30)
+ROOFS = (
+    (118, 119, 118),
+    (92, 80, 72),
+    (186, 189, 188),
+    (66, 67, 70),
+    (128, 84, 70),
+    (146, 140, 130),
+)
+CARS = ((190, 192, 195), (40, 42, 46), (120, 40, 38), (60, 75, 105), (150, 152, 155))
+
+
+# Noise
+
+
+def noise(shape: tuple[int, int], cell: int, rng: np.random.Generator) -> Plane:
+    """Smooth noise, mean about 0 and standard deviation 1, in bumps of `cell` px."""
+    coarse = rng.standard_normal((shape[0] // cell + 4, shape[1] // cell + 4)).astype(np.float32)
+    size = (coarse.shape[1] * cell, coarse.shape[0] * cell)
+    fine = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
+    fine = fine[cell : cell + shape[0], cell : cell + shape[1]]
+    return np.asarray(fine / fine.std(), np.float32)
+
+
+def fractal(shape: tuple[int, int], cell: int, rng: np.random.Generator) -> Plane:
+    """Noise in bumps of `cell` px and three finer ones, (H, W)."""
+    total = np.zeros(shape, np.float32)
+    for octave in range(4):
+        total += noise(shape, max(cell >> octave, 2), rng) * np.float32(0.6**octave)
+    return np.asarray(total / total.std(), np.float32)
+
+
+def fill(canvas: Canvas, mask: Mask, color: Color, light: Plane) -> None:
+    """Paint a colour where the mask is, brighter or darker by `light` grey levels."""
+    canvas[mask] = np.asarray(color, np.float32) + light[mask][:, None]
+
+
+# Land
+
+
+def inland_distance(height: int, width: int, rng: np.random.Generator) -> Plane:
+    """Distance from the shore, px; negative in the sea, which lies to the west."""
+    rows, cols = np.mgrid[:height, :width].astype(np.float32)
+    shore = 0.16 * width - 0.06 * width * rows / height
+    shore += 14 * noise((height, width), 420, rng)
+    return np.asarray(cols - shore + 3 * fractal((height, width), 64, rng), np.float32)
+
+
+def draw_land(canvas: Canvas, inland: Plane, rng: np.random.Generator) -> None:
+    """Cover all with shrubs, then open them: tufted sand near the shore, blowouts, red mats."""
+    shape = inland.shape
+    shrubs = 8 * noise(shape, 3, rng) + 6 * noise(shape, 7, rng)
+    ragged = 0.22 * noise(shape, 5, rng) + 0.18 * noise(shape, 11, rng)
+    fill(canvas, np.ones(shape, bool), GREY_SHRUB, shrubs)
+    fill(canvas, fractal(shape, 200, rng) + 2 * ragged > 0.2, SHRUB, shrubs)
+    fill(canvas, fractal(shape, 240, rng) + 2 * ragged > 1.0, RED_MAT, shrubs)
+    openness = fractal(shape, 260, rng) + 2.6 * np.exp(-((np.maximum(inland - 130, 0) / 230) ** 2))
+    draw_tufted(canvas, openness, rng)
+    draw_sand(canvas, (openness + ragged > 2.7) & (inland < 700), rng)
+    trees = (fractal(shape, 120, rng) + ragged > 1.5) & (inland > 420)
+    draw_trees(canvas, trees, rng)
+
+
+def draw_tufted(canvas: Canvas, openness: Plane, rng: np.random.Generator) -> None:
+    """Paint sand between the plants: none where openness is below 0.7, half of all at 1.5."""
+    shape = openness.shape
+    tufts = 0.6 * noise(shape, 5, rng) + 0.5 * noise(shape, 13, rng)
+    bare = (openness - 1.45 > tufts) & (openness > 0.7)
+    fill(canvas, bare, TUFTED_SAND, 6 * noise(shape, 3, rng) + 9 * noise(shape, 40, rng))
+
+
+def draw_sand(canvas: Canvas, mask: Mask, rng: np.random.Generator) -> None:
+    """Paint open sand, faintly marked by wind."""
+    shape = mask.shape
+    fill(canvas, mask, SAND, 3 * noise(shape, 3, rng) + 7 * fractal(shape, 90, rng))
+
+
+def draw_trees(canvas: Canvas, mask: Mask, rng: np.random.Generator) -> None:
+    """Paint crowns, dark and lumpy."""
+    fill(canvas, mask, TREE, 8 * noise(mask.shape, 9, rng) + 6 * noise(mask.shape, 3, rng))
+
+
+def draw_shore(canvas: Canvas, inland: Plane, rng: np.random.Generator) -> None:
+    """Paint the beach, its wet foot and the sea."""
+    shape = inland.shape
+    crest = 125 + 12 * fractal(shape, 60, rng)
+    draw_sand(canvas, inland < crest, rng)
+    fine = 3 * noise(shape, 3, rng)
+    wet = np.clip((46 - inland) / 22, 0, 1)[..., None]
+    beach = inland < crest
+    mixed = canvas * (1 - wet) + (np.asarray(WET_SAND, np.float32) + fine[..., None]) * wet
+    canvas[beach] = mixed[beach]
+    fill(canvas, inland < 0, WATER, 2 * noise(shape, 4, rng) + 4 * fractal(shape, 200, rng))
+
+
+def draw_lagoon(canvas: Canvas, inland: Plane, rng: np.random.Generator) -> None:
+    """Paint a lagoon behind the dunes, ringed by marsh, and the canal that feeds it."""
+    height, width = inland.shape
+    rows, cols = np.mgrid[:height, :width].astype(np.float32)
+    row, col = 0.60 * height, 0.37 * width
+    radius = np.hypot((rows - row) / (0.20 * height), (cols - col) / (0.06 * width))
+    radius += 0.14 * fractal((height, width), 150, rng)
+    canal = _line_mask(inland.shape, _canal(height, width), 30)
+    marsh = 5 * noise(inland.shape, 4, rng) + 7 * fractal(inland.shape, 80, rng)
+    fill(canvas, radius < 1.5, MARSH, marsh)
+    fill(canvas, _line_mask(inland.shape, _canal(height, width), 58), GREY_SHRUB, marsh)
+    calm = 2 * noise(inland.shape, 4, rng) + 3 * fractal(inland.shape, 120, rng)
+    fill(canvas, (radius < 1) | canal, WATER, calm)
+
+
+def _canal(height: int, width: int) -> NDArray[np.float64]:
+    """Middle line of the canal, (n, 2) rows and columns."""
+    t = np.linspace(-0.02, 1, 60)
+    rows = 0.55 * height * t
+    return np.stack([rows, (0.44 - 0.06 * t + 0.012 * np.sin(9 * t)) * width], axis=1)
+
+
+def _line_mask(shape: tuple[int, ...], line: NDArray[np.float64], thickness: int) -> Mask:
+    drawn = np.zeros(shape, np.uint8)
+    points = np.round(line[:, ::-1]).astype(np.int32)[None]
+    cv2.polylines(drawn, list(points), False, 1, thickness, cv2.LINE_AA)
+    return drawn > 0
+
+
+# Fields
+
+
+def draw_fields(canvas: Canvas, rng: np.random.Generator) -> None:
+    """Paint four fields with furrows and the tracks between them."""
+    height, width = canvas.shape[:2]
+    top, left, bottom, right = -0.05, 0.52, 0.40, 0.90
+    middle = (0.16, 0.70)
+    whole = _quad(height, width, top, left, bottom, right)
+    fill(canvas, _inside(canvas, whole), TRACK, 5 * noise(canvas.shape[:2], 4, rng))
+    for field, (up, low) in enumerate(((top, middle[0]), (middle[0], bottom)) * 2):
+        west, east = ((left, middle[1]), (middle[1], right))[field // 2]
+        corners = _quad(height, width, up, west, low, east, inset=9)
+        color, angle = ((SOIL, 0.3), (CROP, 0.3), (CROP, 1.87), (SOIL, 1.87))[field]
+        _draw_field(canvas, _inside(canvas, corners), color, angle, rng)
+
+
+def _quad(
+    height: int, width: int, top: float, left: float, bottom: float, right: float, inset: int = 0
+) -> NDArray[np.int32]:
+    """Corners of a leaning rectangle given in shares of the scene, (4, 2) columns and rows."""
+    corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
+    lean = 0.10
+    points = np.array([((x - lean * (y - 0.2)) * width, y * height) for x, y in corners])
+    centre = points.mean(axis=0)
+    inward = np.sign(centre - points) * inset
+    return np.round(points + inward).astype(np.int32)
+
+
+def _inside(canvas: Canvas, corners: NDArray[np.int32]) -> Mask:
+    drawn = np.zeros(canvas.shape[:2], np.uint8)
+    cv2.fillPoly(drawn, [corners], 1)
+    return drawn > 0
+
+
+def _draw_field(
+    canvas: Canvas, mask: Mask, color: Color, angle: float, rng: np.random.Generator
+) -> None:
+    rows, cols = np.mgrid[: mask.shape[0], : mask.shape[1]].astype(np.float32)
+    across = rows * np.float32(np.cos(angle)) + cols * np.float32(np.sin(angle))
+    furrows = 5 * np.sin(across * np.float32(2 * np.pi / 8))
+    light = furrows + 3 * noise(mask.shape, 3, rng) + 3 * fractal(mask.shape, 150, rng)
+    fill(canvas, mask, color, np.asarray(light, np.float32))
+
+
+# Village and roads
+
+
+def draw_village(canvas: Canvas, rng: np.random.Generator) -> None:
+    """Paint blocks of houses with gardens, trees and streets."""
+    height, width = canvas.shape[:2]
+    shape = (height, width)
+    corners = _quad(height, width, 0.50, 0.62, 0.97, 1.02)
+    ground = _inside(canvas, corners)
+    gardens = 9 * noise(shape, 5, rng) + 9 * noise(shape, 21, rng)
+    fill(canvas, ground, GARDEN, gardens)
+    draw_trees(canvas, ground & (noise(shape, 16, rng) > 1.35), rng)
+    cell = (64, 40)  # px: a plot with its house, a house in a row
+    origin = corners.min(axis=0)
+    for block_row in range(origin[1], height, 2 * cell[0] + 20):
+        for place in range(int(origin[0]), width, cell[1]):
+            for side in (0, cell[0]):
+                at = (place + 20, block_row + side + 32)
+                if 0 <= at[1] < height and 0 <= at[0] < width and ground[at[1], at[0]]:
+                    _draw_house(canvas, at, rng)
+        _draw_street(canvas, ground, block_row - 10, None, rng)
+    for street in range(int(origin[0]) - 8, width, 7 * cell[1]):
+        _draw_street(canvas, ground, None, street, rng)
+
+
+def _draw_house(canvas: Canvas, at: tuple[int, int], rng: np.random.Generator) -> None:
+    """Draw a shadow and a roof of two slopes around a place (column, row)."""
+    size = rng.integers((20, 26), (30, 42)).astype(float)
+    angle = 4.0 + float(rng.normal(0, 1.5))
+    jitter = rng.normal(0, 2.5, 2)
+    centre = (at[0] + float(jitter[0]), at[1] + float(jitter[1]))
+    roof = np.array(ROOFS[rng.integers(len(ROOFS))], float) + rng.normal(0, 6)
+    shadow = cv2.boxPoints(((centre[0] + 3, centre[1] - 4), (size[0], size[1]), angle))
+    cv2.fillPoly(canvas, [np.round(shadow).astype(np.int32)], (26, 28, 30))
+    for slope, share in ((0.5, 1.06), (-0.5, 0.88)):
+        turn = np.deg2rad(angle)
+        half = (
+            centre[0] + slope * size[0] / 2 * np.cos(turn),
+            centre[1] + slope * size[0] / 2 * np.sin(turn),
+        )
+        corners = cv2.boxPoints((half, (size[0] / 2, size[1]), angle))
+        cv2.fillPoly(canvas, [np.round(corners).astype(np.int32)], tuple(roof * share))
+
+
+def _draw_street(
+    canvas: Canvas, ground: Mask, row: int | None, col: int | None, rng: np.random.Generator
+) -> None:
+    """Draw a straight street along a row or a column, with parked cars, where the village is."""
+    band = np.zeros(ground.shape, bool)
+    if row is not None:
+        band[max(row - 9, 0) : max(row + 9, 0)] = True
+    elif col is not None:
+        band[:, max(col - 9, 0) : max(col + 9, 0)] = True
+    fill(canvas, band & ground, ASPHALT, 4 * noise(ground.shape, 4, rng))
+    places = np.argwhere(band & ground)
+    for place in places[rng.integers(len(places), size=len(places) // 700)] if len(places) else ():
+        if row is not None:
+            _draw_car(canvas, (row + int(rng.choice((-6, 6))), int(place[1])), 0, rng)
+        elif col is not None:
+            _draw_car(canvas, (int(place[0]), col + int(rng.choice((-6, 6)))), 90, rng)
+
+
+def _draw_car(
+    canvas: Canvas, place: tuple[int, int], angle: float, rng: np.random.Generator
+) -> None:
+    corners = cv2.boxPoints(((float(place[1]), float(place[0])), (9.0, 4.0), angle))
+    cv2.fillPoly(canvas, [np.round(corners).astype(np.int32)], CARS[rng.integers(len(CARS))])
+
+
+def draw_roads(canvas: Canvas, rng: np.random.Generator) -> None:
+    """Draw the coast road with a car park on it, and a sandy trail to the beach."""
+    height, width = canvas.shape[:2]
+    t = np.linspace(-0.02, 1.02, 200)
+    road = np.stack([t * height, (0.505 - 0.02 * t + 0.010 * np.sin(7 * t)) * width], axis=1)
+    shoulder = _line_mask(canvas.shape[:2], road, 30)
+    fill(canvas, shoulder, TRACK, 7 * noise(canvas.shape[:2], 5, rng))
+    asphalt = 3 * noise(canvas.shape[:2], 3, rng) + 3 * noise(canvas.shape[:2], 60, rng)
+    fill(canvas, _line_mask(canvas.shape[:2], road, 20), ASPHALT, asphalt)
+    points = [np.round(road[i : i + 2, ::-1]).astype(np.int32) for i in range(0, 198, 2)]
+    cv2.polylines(canvas, points, False, (150, 148, 130), 1, cv2.LINE_AA)
+    _draw_trail(canvas, rng)
+    _draw_car_park(canvas, asphalt, rng)
+
+
+def _draw_trail(canvas: Canvas, rng: np.random.Generator) -> None:
+    height, width = canvas.shape[:2]
+    t = np.linspace(0, 1, 60)
+    rows = (0.30 - 0.03 * np.sin(5 * t)) * height
+    trail = np.stack([rows, (0.18 + 0.27 * t) * width], axis=1)
+    fill(canvas, _line_mask(canvas.shape[:2], trail, 8), SAND, 5 * noise((height, width), 4, rng))
+
+
+def _draw_car_park(canvas: Canvas, asphalt: Plane, rng: np.random.Generator) -> None:
+    height, width = canvas.shape[:2]
+    corners = _quad(height, width, 0.25, 0.43, 0.35, 0.50)
+    fill(canvas, _inside(canvas, corners), ASPHALT, asphalt)
+    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
+    for row in range(top + 14, bottom - 10, 26):
+        for col in range(left + 14, right - 14, 7):
+            if rng.random() < 0.6:
+                _draw_car(canvas, (row, col), 90, rng)
+
+
+# Camera
+
+
+def photograph(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Blur by the lens, add the sensor's noise, and store as bytes from 1 on, (3, H, W)."""
+    blurred = cv2.GaussianBlur(canvas, (0, 0), 0.8)
+    blurred += rng.standard_normal(canvas.shape[:2], np.float32)[..., None] * 2
+    image = np.clip(np.round(blurred), 1, 255).astype(np.uint8)
+    return np.ascontiguousarray(image.transpose(2, 0, 1))
+
+
+def without_data(height: int, width: int, rng: np.random.Generator) -> Mask:
+    """Wedge where the flight strip ends, in the south-west, and a few small holes in the east."""
+    missing = np.zeros((height, width), np.uint8)
+    wedge = [(0, 0.45), (0.30, 1.0), (0, 1.0)]
+    corners = np.array([(round(x * width), round(y * height)) for x, y in wedge], np.int32)
+    cv2.fillPoly(missing, [corners], 1)
+    for x, y in rng.uniform((0.6, 0.5), (0.98, 0.98), (6, 2)):
+        radii = tuple(int(n) for n in rng.integers(6, 20, 2))
+        centre = (int(x * width), int(y * height))
+        cv2.ellipse(missing, centre, radii, float(rng.uniform(0, 180)), 0, 360, 1, -1)
+    return missing > 0
