@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import filecmp
 import shutil
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,8 +12,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from rs_workbench import options as shared
 from rs_workbench.errors import OutputError, UsageError, WorkbenchError
-from rs_workbench.types import NODATA, Blend, Engine
+from rs_workbench.types import NODATA, Blend, Engine, ProgressStyle
 
 if TYPE_CHECKING:
     from rs_workbench.backends import LoadedModel
@@ -193,6 +198,36 @@ def infer_scenes(
     return outcomes
 
 
+def build_stable_mosaic(scenes: Sequence[str], output: str | Path | None) -> str:
+    """Join scenes into one VRT beside the output; a mosaic that did not change keeps its date.
+
+    Parameters
+    ----------
+    scenes : sequence of str
+        Files, as `raster.find_scenes` lists them.
+    output : str or Path, optional
+        The class map or its folder; without it, the current folder.
+
+    Returns
+    -------
+    str
+        Path of the VRT. With an unchanged date, an unfinished run can go on.
+    """
+    from rs_workbench.raster import build_mosaic
+
+    place = Path(output) if output is not None else Path()
+    folder = place.parent if place.suffix else place
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = place.stem if place.suffix else f"{Path(scenes[0]).stem}_mosaic"
+    vrt = folder / f"{stem}.vrt"
+    fresh = build_mosaic(scenes, folder / f"{stem}.new.vrt")
+    if vrt.exists() and filecmp.cmp(vrt, fresh, shallow=False):
+        fresh.unlink()
+    else:
+        fresh.replace(vrt)
+    return str(vrt)
+
+
 def _check_output(paths: Paths, options: Options) -> None:
     if options.restart and not options.dry_run:
         shutil.rmtree(paths.work, ignore_errors=True)
@@ -300,3 +335,76 @@ def _warnings_after(facts: dict[str, Any], report: Report, options: Options) -> 
             f"{options.memory / 2**20:.0f} MiB: a smaller --tile or --batch takes less"
         )
     return warnings
+
+
+@click.command(name="infer")
+@click.argument("scenes", nargs=-1, required=True, metavar="SCENE...")
+@shared.model
+@shared.output
+@shared.bands
+@shared.nodata
+@shared.tile
+@shared.overlap
+@shared.blend
+@shared.batch
+@shared.memory
+@shared.device
+@shared.gpu_memory
+@shared.engine
+@shared.save
+@shared.tta
+@shared.mosaic
+@shared.match_pixel_size
+@shared.any_values
+@shared.overwrite
+@shared.restart
+@shared.dry_run
+@shared.as_json
+@shared.progress
+@shared.quiet
+@shared.verbose
+@shared.explain_errors
+def command(
+    scenes: tuple[str, ...],
+    model: str | None,
+    output: str | None,
+    mosaic: bool,
+    as_json: bool,
+    progress: ProgressStyle,
+    quiet: bool,
+    verbose: bool,
+    **chosen: Any,
+) -> None:
+    """Map scenes of any size with a segmentation model.
+
+    SCENE is any raster GDAL opens, a folder or a glob. Beside the class map lie its QGIS style,
+    a quick look and a report. If the run stops, the same command goes on where it stopped.
+    """
+    from rs_workbench import summary
+    from rs_workbench.progress import show_progress
+    from rs_workbench.raster import find_scenes
+
+    found = find_scenes(scenes)
+    if mosaic:
+        found = [build_stable_mosaic(found, output)]
+    speak = not quiet and not as_json
+    with show_progress("none" if quiet else progress) as on_scene:
+        outcomes = infer_scenes(
+            found,
+            output,
+            model=model,
+            options=Options(**chosen),
+            on_scene=on_scene,
+            log=summary.say if speak else None,
+        )
+    if as_json:
+        summary.print_json(outcomes)
+    summary.print_errors(outcomes)
+    if speak:
+        summary.print_outcomes(outcomes, dry_run=chosen["dry_run"], verbose=verbose)
+    codes = [outcome.error.exit_code for outcome in outcomes if outcome.error]
+    sys.exit((codes[0] if len(outcomes) == 1 else 1) if codes else 0)
+
+
+if __name__ == "__main__":
+    command()

@@ -71,6 +71,8 @@ class Report:
     seconds: float = 0.0
     peak_rss_mib: float = 0.0
     model_rss_mib: float = 0.0
+    planned_mib: float = 0.0
+    scratch_gb: float = 0.0
     resumed: bool = False
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -178,33 +180,16 @@ def finish_outputs(
 
 def _raster_spec(name: str, job: Job, tags: dict[str, str]) -> RasterSpec:
     if name == "classes":
-        colors = {c.value: c.color for c in job.card.classes}
-        return RasterSpec(
-            dtype="uint8",
-            count=1,
-            nodata=NODATA,
-            descriptions=("class",),
-            colors=colors,
-            categories={c.value: c.name for c in job.card.classes},
-            tags=tags,
-            overviews="mode",
-        )
-    if name == "confidence":
-        return RasterSpec(
-            dtype="uint8",
-            count=2,
-            nodata=NODATA,
-            descriptions=("confidence", "margin to the second class"),
-            scale=1 / CONFIDENCE_STEPS,
-            tags=tags,
-            overviews="average",
-        )
+        return RasterSpec.class_map(job.card.classes, tags)
+    if name == "scores":
+        return RasterSpec.score_layers(job.card.classes, {**tags, "scores": job.card.scores})
     return RasterSpec(
-        dtype="float32",
-        count=job.card.n_classes,
-        nodata=float("nan"),
-        descriptions=tuple(c.name for c in job.card.classes),
-        tags={**tags, "scores": job.card.scores},
+        "uint8",
+        count=2,
+        nodata=NODATA,
+        band_names=("confidence", "margin to the second class"),
+        scale=1 / CONFIDENCE_STEPS,
+        tags=tags,
         overviews="average",
     )
 

@@ -135,6 +135,27 @@ def make_plan(card: ModelCard, load: Load, wishes: Wishes, *, free_bytes: int) -
     )
 
 
+def plan_bytes(plan: Plan, load: Load) -> int:
+    """Bytes that a run with this plan holds at most, the network's own use estimated.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    load : Load
+        Weights of the scene's and the map's pixels.
+
+    Returns
+    -------
+    int
+        Buffers of the widest panel, batches under way, and the network on one tile.
+    """
+    grid = plan.grid(load.shape)
+    width = max(grid.cols[p[-1]].stop - grid.cols[p[0]].start for p in plan.panels(grid))
+    network = grid.tile[0] * grid.tile[1] * BYTES_PER_TILE_PIXEL
+    return _batch_bytes(load, grid, plan.batch) + width * _column_bytes(load, grid) + network
+
+
 def _fixed_side(card: ModelCard) -> int | None:
     if card.fixed_size is None:
         return None

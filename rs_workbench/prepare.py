@@ -147,6 +147,7 @@ def new_report(job: Job, loaded: LoadedModel, paths: Paths, options: Options) ->
         Still without results.
     """
     grid = job.plan.grid(job.scene.shape)
+    load = _weigh(job.scene, len(job.bands), job.card, options)
     return Report(
         scene=job.scene.path,
         output=str(paths.classes),
@@ -168,6 +169,12 @@ def new_report(job: Job, loaded: LoadedModel, paths: Paths, options: Options) ->
         tiles=grid.n_tiles,
         model_rss_mib=round(psutil.Process().memory_info().rss / MIB, 1),
         notes=list(loaded.notes),
+        planned_mib=round(
+            planning.plan_bytes(job.plan, _weigh(job.scene, len(job.bands), job.card, options))
+            / MIB,
+            1,
+        ),
+        scratch_gb=round(_scratch_bytes(job) / 1e9, 3),
         version=version("rs-workbench"),
     )
 
@@ -206,7 +213,11 @@ def what_was_asked(job: Job, loaded: LoadedModel, options: Options) -> dict[str,
     }
 
 
-def check_space(job: Job, paths: Paths) -> int:
+def _scratch_bytes(job: Job) -> int:
+    return sum(spec.size(job.scene.shape) for spec in Finisher(job.card, job.save).specs)
+
+
+def check_space(job: Job, paths: Paths) -> None:
     """See that the disk can hold the unfinished layers.
 
     Parameters
@@ -216,17 +227,12 @@ def check_space(job: Job, paths: Paths) -> int:
     paths : Paths
         Where.
 
-    Returns
-    -------
-    int
-        Bytes the layers take.
-
     Raises
     ------
     OutputError
         If less is free.
     """
-    needed = sum(spec.size(job.scene.shape) for spec in Finisher(job.card, job.save).specs)
+    needed = _scratch_bytes(job)
     # Blocks that an unfinished run holds already count as free; Windows does not tell.
     held = sum(
         getattr(f.stat(), "st_blocks", 0) * 512 for f in paths.work.glob("*.raw") if f.exists()
@@ -237,4 +243,3 @@ def check_space(job: Job, paths: Paths) -> int:
             f"'{paths.classes.parent}' has {free / 1e9:.2f} GB free, the run needs "
             f"{needed / 1e9:.2f} GB: free some space or choose another --output"
         )
-    return needed
