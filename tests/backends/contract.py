@@ -79,14 +79,18 @@ class BackendContract:
         """
         raise NotImplementedError
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def backend(self):
         return importlib.import_module(self.module)
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def deep(self, backend, tmp_path_factory):
-        path = self.write_deep(tmp_path_factory.mktemp("deep"), N_BANDS, N_CLASSES)
-        return self.load(backend, path, make_card(stride=STRIDE))
+        """Load the deep network once for the whole class, since some need seconds to compile."""
+        cls = type(self)
+        if "_deep" not in vars(cls):
+            path = self.write_deep(tmp_path_factory.mktemp("deep"), N_BANDS, N_CLASSES)
+            cls._deep = self.load(backend, path, make_card(stride=STRIDE))
+        return cls._deep
 
     def load(self, backend, path: Path, card: ModelCard):
         return backend.load_predictor(path, card, device="cpu", engine=self.engine)
