@@ -1,8 +1,4 @@
-"""The things of which the sample scene is drawn: sand, plants, water, fields, houses, roads.
-
-Colours are grey levels of 8 bits, near the class means of the tiles that the bundled model was
-trained on. A canvas is (H, W, 3) float32; `rng` makes every draw repeatable.
-"""
+"""The things of which the sample scene is drawn: sand, plants, water, fields, houses, roads."""
 
 from __future__ import annotations
 
@@ -10,61 +6,34 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rs_workbench.types import Mask
-
-Canvas = NDArray[np.float32]
-Plane = NDArray[np.float32]
-Color = tuple[int, int, int]
-
-WATER = (45, 53, 52)
-WET_SAND = (116, 109, 95)
-SAND = (163, 152, 133)
-TUFTED_SAND = (128, 121, 106)
-SHRUB = (48, 47, 39)
-GREY_SHRUB = (66, 64, 55)
-RED_MAT = (68, 55, 47)
-MARSH = (56, 57, 38)
-SOIL = (57, 56, 54)
-CROP = (54, 66, 58)
-TRACK = (104, 100, 92)
-ASPHALT = (94, 95, 94)
-GARDEN = (74, 74, 62)
-TREE = (33, 38, 30)
-ROOFS = (
-    (118, 119, 118),
-    (92, 80, 72),
-    (186, 189, 188),
-    (66, 67, 70),
-    (128, 84, 70),
-    (146, 140, 130),
+from rs_workbench.sample_paint import (
+    ASPHALT,
+    CARS,
+    CROP,
+    GARDEN,
+    GREY_SHRUB,
+    MARSH,
+    RED_MAT,
+    ROOFS,
+    SAND,
+    SHRUB,
+    SOIL,
+    TRACK,
+    TREE,
+    TUFTED_SAND,
+    WATER,
+    WET_SAND,
+    Canvas,
+    Color,
+    Plane,
+    fill,
+    fractal,
+    inside,
+    line_mask,
+    noise,
+    quad,
 )
-CARS = ((190, 192, 195), (40, 42, 46), (120, 40, 38), (60, 75, 105), (150, 152, 155))
-
-
-# Noise
-
-
-def noise(shape: tuple[int, int], cell: int, rng: np.random.Generator) -> Plane:
-    """Smooth noise, mean about 0 and standard deviation 1, in bumps of `cell` px."""
-    coarse = rng.standard_normal((shape[0] // cell + 4, shape[1] // cell + 4)).astype(np.float32)
-    size = (coarse.shape[1] * cell, coarse.shape[0] * cell)
-    fine = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
-    fine = fine[cell : cell + shape[0], cell : cell + shape[1]]
-    return np.asarray(fine / fine.std(), np.float32)
-
-
-def fractal(shape: tuple[int, int], cell: int, rng: np.random.Generator) -> Plane:
-    """Noise in bumps of `cell` px and three finer ones, (H, W)."""
-    total = np.zeros(shape, np.float32)
-    for octave in range(4):
-        total += noise(shape, max(cell >> octave, 2), rng) * np.float32(0.6**octave)
-    return np.asarray(total / total.std(), np.float32)
-
-
-def fill(canvas: Canvas, mask: Mask, color: Color, light: Plane) -> None:
-    """Paint a colour where the mask is, brighter or darker by `light` grey levels."""
-    canvas[mask] = np.asarray(color, np.float32) + light[mask][:, None]
-
+from rs_workbench.types import Mask
 
 # Land
 
@@ -86,7 +55,7 @@ def draw_land(canvas: Canvas, inland: Plane, rng: np.random.Generator) -> None:
     fill(canvas, fractal(shape, 200, rng) + 2 * ragged > 0.2, SHRUB, shrubs)
     fill(canvas, fractal(shape, 240, rng) + 2 * ragged > 1.0, RED_MAT, shrubs)
     openness = fractal(shape, 260, rng) + 2.6 * np.exp(-((np.maximum(inland - 130, 0) / 230) ** 2))
-    draw_tufted(canvas, openness, rng)
+    draw_tufted(canvas, np.asarray(openness, np.float32), rng)
     draw_sand(canvas, (openness + ragged > 2.7) & (inland < 700), rng)
     trees = (fractal(shape, 120, rng) + ragged > 1.5) & (inland > 420)
     draw_trees(canvas, trees, rng)
@@ -131,10 +100,10 @@ def draw_lagoon(canvas: Canvas, inland: Plane, rng: np.random.Generator) -> None
     row, col = 0.60 * height, 0.37 * width
     radius = np.hypot((rows - row) / (0.20 * height), (cols - col) / (0.06 * width))
     radius += 0.14 * fractal((height, width), 150, rng)
-    canal = _line_mask(inland.shape, _canal(height, width), 30)
+    canal = line_mask(inland.shape, _canal(height, width), 30)
     marsh = 5 * noise(inland.shape, 4, rng) + 7 * fractal(inland.shape, 80, rng)
     fill(canvas, radius < 1.5, MARSH, marsh)
-    fill(canvas, _line_mask(inland.shape, _canal(height, width), 58), GREY_SHRUB, marsh)
+    fill(canvas, line_mask(inland.shape, _canal(height, width), 58), GREY_SHRUB, marsh)
     calm = 2 * noise(inland.shape, 4, rng) + 3 * fractal(inland.shape, 120, rng)
     fill(canvas, (radius < 1) | canal, WATER, calm)
 
@@ -146,46 +115,20 @@ def _canal(height: int, width: int) -> NDArray[np.float64]:
     return np.stack([rows, (0.44 - 0.06 * t + 0.012 * np.sin(9 * t)) * width], axis=1)
 
 
-def _line_mask(shape: tuple[int, ...], line: NDArray[np.float64], thickness: int) -> Mask:
-    drawn = np.zeros(shape, np.uint8)
-    points = np.round(line[:, ::-1]).astype(np.int32)[None]
-    cv2.polylines(drawn, list(points), False, 1, thickness, cv2.LINE_AA)
-    return drawn > 0
-
-
 # Fields
 
 
 def draw_fields(canvas: Canvas, rng: np.random.Generator) -> None:
     """Paint four fields with furrows and the tracks between them."""
-    height, width = canvas.shape[:2]
     top, left, bottom, right = -0.05, 0.52, 0.40, 0.90
     middle = (0.16, 0.70)
-    whole = _quad(height, width, top, left, bottom, right)
-    fill(canvas, _inside(canvas, whole), TRACK, 5 * noise(canvas.shape[:2], 4, rng))
+    whole = quad(canvas.shape, (top, left, bottom, right))
+    fill(canvas, inside(canvas.shape, whole), TRACK, 5 * noise(canvas.shape[:2], 4, rng))
     for field, (up, low) in enumerate(((top, middle[0]), (middle[0], bottom)) * 2):
         west, east = ((left, middle[1]), (middle[1], right))[field // 2]
-        corners = _quad(height, width, up, west, low, east, inset=9)
+        corners = quad(canvas.shape, (up, west, low, east), inset=9)
         color, angle = ((SOIL, 0.3), (CROP, 0.3), (CROP, 1.87), (SOIL, 1.87))[field]
-        _draw_field(canvas, _inside(canvas, corners), color, angle, rng)
-
-
-def _quad(
-    height: int, width: int, top: float, left: float, bottom: float, right: float, inset: int = 0
-) -> NDArray[np.int32]:
-    """Corners of a leaning rectangle given in shares of the scene, (4, 2) columns and rows."""
-    corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
-    lean = 0.10
-    points = np.array([((x - lean * (y - 0.2)) * width, y * height) for x, y in corners])
-    centre = points.mean(axis=0)
-    inward = np.sign(centre - points) * inset
-    return np.round(points + inward).astype(np.int32)
-
-
-def _inside(canvas: Canvas, corners: NDArray[np.int32]) -> Mask:
-    drawn = np.zeros(canvas.shape[:2], np.uint8)
-    cv2.fillPoly(drawn, [corners], 1)
-    return drawn > 0
+        _draw_field(canvas, inside(canvas.shape, corners), color, angle, rng)
 
 
 def _draw_field(
@@ -205,8 +148,8 @@ def draw_village(canvas: Canvas, rng: np.random.Generator) -> None:
     """Paint blocks of houses with gardens, trees and streets."""
     height, width = canvas.shape[:2]
     shape = (height, width)
-    corners = _quad(height, width, 0.50, 0.62, 0.97, 1.02)
-    ground = _inside(canvas, corners)
+    corners = quad(canvas.shape, (0.50, 0.62, 0.97, 1.02))
+    ground = inside(canvas.shape, corners)
     gardens = 9 * noise(shape, 5, rng) + 9 * noise(shape, 21, rng)
     fill(canvas, ground, GARDEN, gardens)
     draw_trees(canvas, ground & (noise(shape, 16, rng) > 1.35), rng)
@@ -272,10 +215,10 @@ def draw_roads(canvas: Canvas, rng: np.random.Generator) -> None:
     height, width = canvas.shape[:2]
     t = np.linspace(-0.02, 1.02, 200)
     road = np.stack([t * height, (0.505 - 0.02 * t + 0.010 * np.sin(7 * t)) * width], axis=1)
-    shoulder = _line_mask(canvas.shape[:2], road, 30)
+    shoulder = line_mask(canvas.shape[:2], road, 30)
     fill(canvas, shoulder, TRACK, 7 * noise(canvas.shape[:2], 5, rng))
     asphalt = 3 * noise(canvas.shape[:2], 3, rng) + 3 * noise(canvas.shape[:2], 60, rng)
-    fill(canvas, _line_mask(canvas.shape[:2], road, 20), ASPHALT, asphalt)
+    fill(canvas, line_mask(canvas.shape[:2], road, 20), ASPHALT, asphalt)
     points = [np.round(road[i : i + 2, ::-1]).astype(np.int32) for i in range(0, 198, 2)]
     cv2.polylines(canvas, points, False, (150, 148, 130), 1, cv2.LINE_AA)
     _draw_trail(canvas, rng)
@@ -287,13 +230,12 @@ def _draw_trail(canvas: Canvas, rng: np.random.Generator) -> None:
     t = np.linspace(0, 1, 60)
     rows = (0.30 - 0.03 * np.sin(5 * t)) * height
     trail = np.stack([rows, (0.18 + 0.27 * t) * width], axis=1)
-    fill(canvas, _line_mask(canvas.shape[:2], trail, 8), SAND, 5 * noise((height, width), 4, rng))
+    fill(canvas, line_mask(canvas.shape[:2], trail, 8), SAND, 5 * noise((height, width), 4, rng))
 
 
 def _draw_car_park(canvas: Canvas, asphalt: Plane, rng: np.random.Generator) -> None:
-    height, width = canvas.shape[:2]
-    corners = _quad(height, width, 0.25, 0.43, 0.35, 0.50)
-    fill(canvas, _inside(canvas, corners), ASPHALT, asphalt)
+    corners = quad(canvas.shape, (0.25, 0.43, 0.35, 0.50))
+    fill(canvas, inside(canvas.shape, corners), ASPHALT, asphalt)
     (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
     for row in range(top + 14, bottom - 10, 26):
         for col in range(left + 14, right - 14, 7):
@@ -306,10 +248,13 @@ def _draw_car_park(canvas: Canvas, asphalt: Plane, rng: np.random.Generator) -> 
 
 def photograph(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Blur by the lens, add the sensor's noise, and store as bytes from 1 on, (3, H, W)."""
-    blurred = cv2.GaussianBlur(canvas, (0, 0), 0.8)
-    blurred += rng.standard_normal(canvas.shape[:2], np.float32)[..., None] * 2
-    image = np.clip(np.round(blurred), 1, 255).astype(np.uint8)
+    noisy = cv2.GaussianBlur(canvas, (0, 0), 0.8) + _sensor_noise(canvas, rng)
+    image = np.clip(np.round(noisy), 1, 255).astype(np.uint8)
     return np.ascontiguousarray(image.transpose(2, 0, 1))
+
+
+def _sensor_noise(canvas: Canvas, rng: np.random.Generator) -> Plane:
+    return 2 * rng.standard_normal((*canvas.shape[:2], 1), np.float32)
 
 
 def without_data(height: int, width: int, rng: np.random.Generator) -> Mask:
