@@ -141,7 +141,7 @@ class SceneReader:
     def _read_native(self, window: Window) -> ScenePixels:
         read = self._read_bands(window)
         pixels = read[: len(self.bands)]
-        valid, missing = self._judge(pixels)
+        valid, missing = self.judge(pixels)
         mask = self._mask_band(read, window)
         if mask is not None and not mask.all():
             valid &= mask.astype(bool)
@@ -178,8 +178,21 @@ class SceneReader:
             f"gdalinfo -checksum '{self._raster.path}'  or fetch it again"
         )
 
-    def _judge(self, pixels: Pixels) -> tuple[Mask, NDArray[np.bool_] | None]:
-        """Find invalid pixels and missing values, looking at no more bands than needed."""
+    def judge(self, pixels: Pixels) -> tuple[Mask, NDArray[np.bool_] | None]:
+        """Find invalid pixels and missing values, looking at no more bands than needed.
+
+        Parameters
+        ----------
+        pixels : ndarray, shape (B, H, W)
+            The reader's bands; mask and alpha are not looked at.
+
+        Returns
+        -------
+        valid : ndarray of bool, shape (H, W)
+            False where there is no data.
+        missing : ndarray of bool, shape (B, H, W), or None
+            Valid pixels that lack some bands.
+        """
         absent: list[Mask | None] = []
         look_at_all = self._any_band or any(self._reported)
         for find, band in zip(self._absent, pixels, strict=True):

@@ -114,6 +114,13 @@ class Scene:
         return self.path if '"' in self.path else re.split(r"[/\\]", self.path)[-1]
 
     @property
+    def stem(self) -> str:
+        """Name without suffix, fit for the name of a file."""
+        inner = re.sub(r"^\w{2,}:", "", self.name).replace('"', "")
+        parts = [re.sub(r"\.\w{2,5}$", "", p) for p in re.split(r"[/\\]", inner)[-1].split(":")]
+        return re.sub(r"[^\w\-. ,]+", "_", "_".join(p for p in parts if p)).strip("_") or "scene"
+
+    @property
     def count(self) -> int:
         """Number of bands, an alpha band included."""
         return len(self.band_names)
@@ -148,6 +155,33 @@ def open_scene(path: str | Path) -> Scene:
         try:
             with open_dataset(name) as dataset:
                 _refuse(dataset, name)
+                return _describe(dataset, name)
+        except RasterioIOError as error:
+            raise SceneError(_why_not_opened(name, reason(error))) from error
+
+
+def describe_raster(path: str | Path) -> Scene:
+    """Look at a raster that need not be fit for mapping, such as a class map with its palette.
+
+    Parameters
+    ----------
+    path : str or Path
+        File, or any name that GDAL opens.
+
+    Returns
+    -------
+    Scene
+        Its description.
+
+    Raises
+    ------
+    SceneError
+        If GDAL does not open it.
+    """
+    name = str(path)
+    with gdal_settings():
+        try:
+            with open_dataset(name) as dataset:
                 return _describe(dataset, name)
         except RasterioIOError as error:
             raise SceneError(_why_not_opened(name, reason(error))) from error

@@ -54,10 +54,13 @@ class RasterSpec:
         Number of bands.
     nodata : float or None
         Value that means no data; NaN is allowed.
-    band_names : tuple of str
-        Description of each band; empty for none.
+    descriptions : tuple of str
+        Name of each band; empty for none.
     colors : mapping of int to str
         Colour ``#rrggbb`` of each value; empty for a layer without a palette.
+    categories : mapping of int to str
+        Name of each value; kept in the file's own metadata as ``class_<value>``, so that names
+        survive the loss of the sidecar.
     scale, offset : float
         Physical value = stored value x scale + offset.
     tags : mapping of str to str
@@ -69,8 +72,9 @@ class RasterSpec:
     dtype: str
     count: int = 1
     nodata: float | None = None
-    band_names: tuple[str, ...] = ()
+    descriptions: tuple[str, ...] = ()
     colors: Mapping[int, str] = field(default_factory=dict)
+    categories: Mapping[int, str] = field(default_factory=dict)
     scale: float = 1.0
     offset: float = 0.0
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -84,8 +88,9 @@ class RasterSpec:
         return cls(
             "uint8",
             nodata=NODATA,
-            band_names=("class",),
+            descriptions=("class",),
             colors={c.value: c.color for c in classes},
+            categories={c.value: c.name for c in classes},
             tags=tags or {},
             overviews="mode",
         )
@@ -96,7 +101,7 @@ class RasterSpec:
         return cls(
             "uint8",
             nodata=NODATA,
-            band_names=(name,),
+            descriptions=(name,),
             scale=BYTE_SCALE,
             tags=tags or {},
             overviews="average",
@@ -111,7 +116,7 @@ class RasterSpec:
             "float32",
             count=len(classes),
             nodata=float("nan"),
-            band_names=tuple(c.name for c in classes),
+            descriptions=tuple(c.name for c in classes),
             tags=tags or {},
             overviews="average",
         )
@@ -250,8 +255,10 @@ def _add_band(
         band=str(band),
         subClass="VRTRawRasterBand",
     )
-    if spec.band_names:
-        _text(element, "Description", spec.band_names[band - 1])
+    if spec.descriptions:
+        _text(element, "Description", spec.descriptions[band - 1])
+    if spec.categories:
+        _add_metadata(element, {f"class_{v}": name for v, name in spec.categories.items()})
     if spec.nodata is not None:
         _text(element, "NoDataValue", repr(float(spec.nodata)))
     if (spec.scale, spec.offset) != (1.0, 0.0):
