@@ -10,7 +10,7 @@ module with
 - ``memory_state()``, ``is_out_of_memory(error)`` and ``release_memory()``,
 
 and beside it ``<name>_convert``, run as a child process, which turns the file into ONNX (see
-``engines``), so that a map made with ``--engine auto`` seldom needs the framework at all.
+`engines`), so that a map made with ``--engine auto`` seldom needs the framework at all.
 """
 
 from __future__ import annotations
@@ -102,6 +102,7 @@ def load_predictor(
         If the engine or framework is not installed.
     """
     from rs_workbench.backends import engines
+    from rs_workbench.memory import nvidia_gpus
 
     path = Path(path)
     name = backend_name(path)
@@ -113,16 +114,12 @@ def load_predictor(
             f"  rsw card write {path} --bands red,green,blue"
             " --classes 'water:#3366cc,land:#999966'"
         )
-    backend = importlib.import_module(f"rs_workbench.backends.{name}") if gpu else None
-    if backend is not None:
-        backend.apply_gpu_limit(gpu)
+    if gpu is not None and device != "cpu" and nvidia_gpus():
+        backend_for(path).apply_gpu_limit(gpu)
     order = engines.Order(device=device, engine=engine, cache=cache)
-    sha256 = hash_model(path)
-    if name == "onnx_backend":
-        predictor, notes = engines.load_onnx(path, card, order, sha256=sha256)
-    else:
-        predictor, notes = engines.load_framework_model(path, card, order, sha256=sha256)
-    return LoadedModel(predictor, predictor.card, tuple(notes), sha256, path)
+    load = engines.load_onnx if name == "onnx_backend" else engines.load_framework_model
+    predictor, notes = load(path, card, order)
+    return LoadedModel(predictor, predictor.card, notes, hash_model(path), path)
 
 
 def backend_for(path: str | Path) -> ModuleType:
@@ -186,13 +183,15 @@ def backend_name(path: Path) -> str:
     raise ModelError(_unknown_file(path, suffix))
 
 
-def hash_model(path: Path) -> str:
+def hash_model(path: Path, *, leave_out: str | None = None) -> str:
     """SHA-256 of a model file, or of all files of a model folder.
 
     Parameters
     ----------
     path : Path
         The model file or folder.
+    leave_out : str, optional
+        Name of a file of the folder that does not count.
 
     Returns
     -------
@@ -200,8 +199,11 @@ def hash_model(path: Path) -> str:
         64 hexadecimal digits.
     """
     digest = hashlib.sha256()
-    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    for file in files:
         if path.is_dir():
+            if file.name == leave_out:
+                continue
             digest.update(file.relative_to(path).as_posix().encode() + b"\0")
         with file.open("rb") as stream:
             while block := stream.read(1 << 20):

@@ -81,7 +81,10 @@ def load_predictor(
     n_scores = graph.n_scores or predictor.count_scores()
     check_card(path, card, n_bands=graph.n_bands, n_scores=n_scores)
     predictor.n_scores = n_scores
-    predictor.card = card or plain_card(path.stem, graph.n_bands, n_scores)
+    card = card or plain_card(path.stem, graph.n_bands, n_scores)
+    if graph.size is not None and card.fixed_size is None:
+        card = card.model_copy(update={"fixed_size": graph.size})
+    predictor.card = card
     return predictor
 
 
