@@ -65,7 +65,7 @@ def write_sample_scene(
         path,
         draw_scene(height, width, seed=seed),
         crs=CRS,
-        transform=Affine.translation(*ORIGIN) * Affine.scale(PIXEL_SIZE, -PIXEL_SIZE),
+        transform=Affine(PIXEL_SIZE, 0, ORIGIN[0], 0, -PIXEL_SIZE, ORIGIN[1]),
         nodata=NODATA,
         band_names=("red", "green", "blue"),
     )

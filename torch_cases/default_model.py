@@ -53,12 +53,19 @@ class Settings:
     rate: float = 3e-3
     check_every: int = 2  # epochs
     tiles: int | None = None  # of each part; None is all
+    pixels: int = 150_000  # that the baseline is fitted to
     seed: int = 0
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 SMOKE = Settings(
-    out=Path("out/default_model_smoke"), side=64, chips=16, epochs=2, check_every=1, tiles=2
+    out=Path("out/default_model_smoke"),
+    side=64,
+    chips=16,
+    epochs=2,
+    check_every=1,
+    tiles=2,
+    pixels=5_000,
 )
 
 
@@ -101,15 +108,11 @@ def build_model(s: Settings) -> UNet:
 
 # %% 3. Train: the average of the last steps maps better than the last step
 def train(net: UNet, data: Data, s: Settings) -> UNet:
-    places = places_by_class(data.training, N_CLASSES)
-    places = [found for found in places if len(found.tile)]
-    average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.99), use_buffers=True)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=s.rate, weight_decay=1e-2)
-    n_steps = s.epochs * (s.chips // s.batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, s.rate, total_steps=n_steps)
+    places = [found for found in places_by_class(data.training, N_CLASSES) if len(found.tile)]
+    average, steps = running_average(net), optimizer_and_schedule(net, s)
     best, start = -1.0, time.perf_counter()
     for epoch in range(s.epochs):
-        loss = train_epoch(net, average, (optimizer, schedule), (data, places), epoch, s)
+        loss = train_epoch(net, average, steps, (data, places), epoch, s)
         if (epoch + 1) % s.check_every == 0:
             score = mean_iou(confusion_on(average.module, data.validation, data, s))
             minutes = (time.perf_counter() - start) / 60
@@ -119,6 +122,18 @@ def train(net: UNet, data: Data, s: Settings) -> UNet:
                 best = score
                 save_checkpoint(average.module, epoch + 1, score, s)
     return load_checkpoint(s)
+
+
+def running_average(net: UNet) -> AveragedModel:
+    return AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.99), use_buffers=True)
+
+
+def optimizer_and_schedule(
+    net: UNet, s: Settings
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.OneCycleLR]:
+    optimizer = torch.optim.AdamW(net.parameters(), lr=s.rate, weight_decay=1e-2)
+    n_steps = s.epochs * (s.chips // s.batch)
+    return optimizer, torch.optim.lr_scheduler.OneCycleLR(optimizer, s.rate, total_steps=n_steps)
 
 
 def train_epoch(
@@ -185,7 +200,7 @@ def evaluate(net: nn.Module, data: Data, s: Settings) -> Figures:
     return Figures(
         network=confusion_on(net, held_out, data, s),
         majority=majority_confusion(data.training, held_out),
-        forest=forest_confusion(data.training, held_out),
+        forest=forest_confusion(data.training, held_out, n_pixels=s.pixels),
     )
 
 

@@ -31,7 +31,7 @@ def majority_confusion(training: Sequence[Tile], tiles: Sequence[Tile]) -> np.nd
 
 
 def forest_confusion(
-    training: Sequence[Tile], tiles: Sequence[Tile], *, n_pixels: int = 150_000, seed: int = 0
+    training: Sequence[Tile], tiles: Sequence[Tile], *, n_pixels: int, seed: int = 0
 ) -> np.ndarray:
     """Confusion of a random forest fitted to the training pixels."""
     bands, classes = labelled_pixels(training)

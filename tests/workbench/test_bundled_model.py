@@ -1,0 +1,123 @@
+"""The bundled model is what its card says: classes, geometry and held-out figures."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+import rs_workbench
+from rs_workbench.card import read_card
+from rs_workbench.sample_scene import draw_scene
+from torch_cases.dunes.chips import scale_bands
+from torch_cases.dunes.scores import confusion, mean_iou, overall_accuracy
+from torch_cases.dunes.tiles import CLASSES, IGNORED, N_CLASSES, read_tile, split_tiles
+
+MODEL = Path(rs_workbench.__file__).parent / "models" / "dunes_unet.onnx"
+
+
+@pytest.fixture(scope="module")
+def card():
+    return read_card(MODEL)
+
+
+@pytest.fixture(scope="module")
+def predict():
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        MODEL.read_bytes(), options, providers=["CPUExecutionProvider"]
+    )
+    return lambda batch: session.run(None, {session.get_inputs()[0].name: batch})[0]
+
+
+def scaled(image, missing, card):
+    mean, std = (np.array([getattr(b, key) for b in card.bands]) for key in ("mean", "std"))
+    return scale_bands(image, np.where(missing, IGNORED, 0).astype(np.uint8), mean, std)
+
+
+def test_it_is_small_and_alone():
+    assert MODEL.stat().st_size <= 3_000_000
+    assert [path.name for path in MODEL.parent.iterdir() if path.suffix != ".py"] == [MODEL.name]
+
+
+def test_the_card_inside_says_what_it_needs_and_where_it_comes_from(card):
+    assert [band.name for band in card.bands] == ["red", "green", "blue"]
+    assert all(band.low < band.mean < band.high for band in card.bands)
+    assert (card.dtype, card.scores, card.license) == ("uint8", "logits", "MIT")
+    assert card.classes == CLASSES
+    assert all(c.name_zh for c in card.classes)
+    assert len({c.color for c in card.classes}) == N_CLASSES
+    assert card.training_data.license == "MIT"
+    assert "names assigned by us" in card.held_out.notes.lower()
+    assert "dbuscombe-usgs" in card.training_data.source
+
+
+def test_the_held_out_figures_follow_from_the_confusion(card):
+    counts = np.array(card.held_out.confusion)
+    assert counts.shape == (N_CLASSES, N_CLASSES)
+    assert (counts.sum(axis=0) > 0).all()  # every class is in the reference
+    assert card.held_out.overall_accuracy == pytest.approx(overall_accuracy(counts), abs=1e-4)
+    assert card.held_out.mean_iou == pytest.approx(mean_iou(counts), abs=1e-4)
+
+
+def test_it_beats_the_baselines_clearly(card):
+    held_out = card.held_out
+    assert held_out.mean_iou > held_out.pixel_baseline_mean_iou + 0.1
+    assert held_out.pixel_baseline_mean_iou > held_out.majority_mean_iou
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (2, 64, 96), (3, 136, 40)])
+def test_it_takes_any_batch_and_any_size_on_the_stride(predict, card, shape):
+    n_chips, height, width = shape
+    batch = np.random.default_rng(0).standard_normal((n_chips, 3, height, width), np.float32)
+    scores = predict(batch)
+    assert scores.shape == (n_chips, N_CLASSES, height, width)
+    assert scores.dtype == np.float32
+    assert np.isfinite(scores).all()
+    alone = np.concatenate([predict(chip[None]) for chip in batch])
+    assert np.allclose(scores, alone, atol=1e-4)
+
+
+def test_nothing_beyond_the_reach_changes_a_score(predict, card):
+    rng = np.random.default_rng(1)
+    image = rng.standard_normal((1, 3, 256, 256), np.float32)
+    changed = image.copy()
+    changed[..., :128, :] = rng.standard_normal((1, 3, 128, 256)) * 3
+    difference = np.abs(predict(image) - predict(changed)).max(axis=(0, 1, 3))
+    assert np.flatnonzero(difference > 1e-4).max() < 128 + card.reach
+    assert difference[128 + card.reach // 2] > 1e-4  # and the reach is no fancy
+
+
+def test_scores_move_with_the_scene_by_the_stride(predict, card):
+    image = np.random.default_rng(2).standard_normal((1, 3, 256, 264), np.float32)
+    inner = np.s_[..., 64:-64, 64:-64]
+    first, moved = predict(image[..., :256]), predict(image[..., card.stride :])
+    assert np.allclose(
+        first[..., card.stride :][inner], moved[..., : -card.stride][inner], atol=1e-4
+    )
+
+
+def test_it_maps_the_sample_scene_sensibly(predict, card):
+    image = draw_scene(1024, 1536)
+    missing = (image == 0).all(axis=0)
+    label_map = predict(scaled(image, missing, card)[None])[0].argmax(axis=0)
+    shares = np.bincount(label_map[~missing], minlength=N_CLASSES) / (~missing).sum()
+    assert (shares > 0.002).all(), shares
+    names = [c.name for c in card.classes]
+    assert names[np.bincount(label_map[40:400, 20:140].ravel()).argmax()] == "water"  # the sea
+    assert names[np.bincount(label_map[40:300, 300:360].ravel()).argmax()] == "bare sand"
+
+
+@pytest.mark.data
+def test_the_held_out_figures_are_true(predict, card, data_folder):
+    folder = data_folder / "dunes"
+    total = np.zeros((N_CLASSES, N_CLASSES), np.int64)
+    for name in split_tiles(folder).held_out:
+        tile = read_tile(folder, name)
+        scores = predict(scaled(tile.image, tile.label_map == IGNORED, card)[None])
+        total += confusion(scores[0].argmax(axis=0), tile.label_map)
+    recorded = np.array(card.held_out.confusion)
+    assert total.sum() == recorded.sum()
+    assert np.abs(total - recorded).sum() < 1e-3 * total.sum()
+    assert mean_iou(total) == pytest.approx(card.held_out.mean_iou, abs=0.002)
