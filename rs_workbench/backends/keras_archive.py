@@ -156,7 +156,7 @@ def _check_recipe(recipe: dict[str, Any], name: str) -> None:
             )
 
 
-def _objects(node: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401
+def _objects(node: Any) -> Iterator[dict[str, Any]]:
     """All serialized objects in the recipe, at any depth, without recursion."""
     todo = [node]
     while todo:
@@ -238,7 +238,7 @@ def _layer_before(
     return layers[index - 1] if index else None
 
 
-def _names(history: Any) -> list[str]:  # noqa: ANN401
+def _names(history: Any) -> list[str]:
     """Layer names in Keras' nested lists of [name, node, tensor]."""
     if isinstance(history, list) and history:
         if isinstance(history[0], str):

@@ -91,7 +91,7 @@ def load_predictor(
         card = card.model_copy(update={"fixed_size": fixed})
     _check_card(card, path, bands, layers)
     run = _tensorflow_runner if keras.backend.backend() == "tensorflow" else _torch_runner
-    return KerasPredictor(run(keras, model, place), card, place)
+    return KerasPredictor(run(keras, model, place), card, place, model=model)
 
 
 class KerasPredictor:
@@ -105,11 +105,21 @@ class KerasPredictor:
         What the model expects.
     device : str
         `cpu` or `cuda:0`.
+    model : keras.Model
+        The network itself, channels last.
     """
 
     engine = "keras"
 
-    def __init__(self, run: Callable[[Image], Scores], card: ModelCard, device: str) -> None:
+    def __init__(
+        self,
+        run: Callable[[Image], Scores],
+        card: ModelCard,
+        device: str,
+        *,
+        model: Any,
+    ) -> None:
+        self.model = model
         self.card = card
         self.device = device
         self._run = run
@@ -312,7 +322,7 @@ def _count_torch_gpus() -> int:
     return int(sys.modules["torch"].cuda.device_count())
 
 
-def _build(keras: ModuleType, path: Path, device: str) -> Any:  # noqa: ANN401
+def _build(keras: ModuleType, path: Path, device: str) -> Any:
     with _scope(keras, device):
         try:
             return keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -333,7 +343,7 @@ def _scope(keras: ModuleType, device: str) -> contextlib.AbstractContextManager[
     return scope
 
 
-def _check_network(model: Any, path: Path) -> tuple[int, int, tuple[int, int] | None]:  # noqa: ANN401
+def _check_network(model: Any, path: Path) -> tuple[int, int, tuple[int, int] | None]:
     """Bands, score layers and fixed size of a network with one input and one output."""
     taken, given = _shapes(model)
     if len(taken) != 1 or len(given) != 1:
@@ -361,8 +371,8 @@ def _check_network(model: Any, path: Path) -> tuple[int, int, tuple[int, int] | 
     return int(bands), int(layers), fixed
 
 
-def _shapes(model: Any) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:  # noqa: ANN401
-    def listed(tensors: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
+def _shapes(model: Any) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    def listed(tensors: Any) -> list[tuple[Any, ...]]:
         return [tuple(tensor.shape) for tensor in tensors or []]
 
     try:
@@ -399,14 +409,14 @@ def _short(error: BaseException) -> str:
 
 def _tensorflow_runner(
     keras: ModuleType,
-    model: Any,  # noqa: ANN401
+    model: Any,
     device: str,
 ) -> Callable[[Image], Scores]:
     tf = sys.modules["tensorflow"]
 
     @functools.lru_cache(maxsize=KEPT_FUNCTIONS)
-    def compiled(bands: int, height: int, width: int) -> Any:  # noqa: ANN401
-        def score(batch: Any) -> Any:  # noqa: ANN401
+    def compiled(bands: int, height: int, width: int) -> Any:
+        def score(batch: Any) -> Any:
             scores = model(tf.transpose(batch, (0, 2, 3, 1)), training=False)
             return tf.transpose(tf.cast(scores, tf.float32), (0, 3, 1, 2))
 
@@ -426,7 +436,7 @@ def _tensorflow_runner(
 
 def _torch_runner(
     keras: ModuleType,
-    model: Any,  # noqa: ANN401
+    model: Any,
     device: str,
 ) -> Callable[[Image], Scores]:
     torch = sys.modules["torch"]
