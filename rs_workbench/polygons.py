@@ -26,8 +26,16 @@ from rs_workbench.types import NODATA, LabelMap
 if TYPE_CHECKING:
     from shapely import Polygon
 
-_STRIP_PIXELS = 4_000_000
+_STRIP_PIXELS = 2_000_000
 LAYER = "classes"
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """Whole polygons, in pixels, and their classes."""
+
+    polygons: NDArray[Any]
+    values: NDArray[np.intp]
 
 
 @dataclass
@@ -58,7 +66,7 @@ def write_polygons(
     classes : sequence of LegendClass
         Classes of the map; other values are left out.
     strip_rows : int, optional
-        Rows traced at a time; by default as many as make four million pixels.
+        Rows traced at a time; by default as many as make two million pixels.
 
     Returns
     -------
@@ -84,7 +92,7 @@ def write_polygons(
             last = row + len(strip) >= info.shape[0]
             done, open_groups = _advance(open_groups, row, strip, last=last)
             writer.write(done)
-        writer.write(open_groups, even_if_empty=True)
+        writer.close()
         partial.replace(gpkg_path)
     finally:
         partial.unlink(missing_ok=True)
@@ -104,31 +112,57 @@ def _require_vector() -> None:
 
 def _advance(
     waiting: Sequence[_Group], row: int, strip: LabelMap, *, last: bool
-) -> tuple[list[_Group], list[_Group]]:
+) -> tuple[_Finished, list[_Group]]:
     """Trace one strip, join it to what waits at its upper seam, and part done from open."""
-    groups = [*waiting, *_trace(strip, row)]
-    upper = np.full(strip.shape[1], -1)
-    lower = np.full(strip.shape[1], -1)
-    for index, group in enumerate(groups):
-        if index < len(waiting):
-            upper[group.columns] = index
-        else:
-            lower[_columns_at(group.parts[0], row)] = index
-    joined = _merge(groups, _neighbours(groups, upper, lower))
+    import shapely
+
+    traced = _trace(strip, row)
     seam = row + len(strip)
+    bounds = shapely.bounds(traced.polygons).reshape(-1, 4)
+    at_seam = bounds[:, 1] == row
+    if not last:
+        at_seam |= bounds[:, 3] == seam
+    found = zip(traced.values[at_seam].tolist(), traced.polygons[at_seam], strict=True)
+    groups = [*waiting, *(_Group(value, [polygon]) for value, polygon in found)]
+    joined = _merge(groups, _neighbours(groups, len(waiting), row, strip.shape[1]))
     for group in joined:
-        found = [_columns_at(part, seam) for part in group.parts]
-        group.columns = np.concatenate(found) if not last else np.empty(0, np.intp)
-    done = [group for group in joined if not len(group.columns)]
-    return done, [group for group in joined if len(group.columns)]
+        columns = [_columns_at(part, seam) for part in group.parts]
+        group.columns = np.empty(0, np.intp) if last else np.concatenate(columns)
+    still_open = [group for group in joined if len(group.columns)]
+    closed = [group for group in joined if not len(group.columns)]
+    whole = _Finished(traced.polygons[~at_seam], traced.values[~at_seam])
+    return _join_all(whole, closed), still_open
 
 
-def _trace(strip: LabelMap, row: int) -> Iterable[_Group]:
-    from shapely import Polygon
+def _trace(strip: LabelMap, row: int) -> _Finished:
+    """Trace a strip; millions of polygons are made in three calls, not one by one."""
+    import shapely
 
-    for rings, value in outline(strip, strip != NODATA):
-        moved = [[(x, y + row) for x, y in ring] for ring in rings]
-        yield _Group(value, [Polygon(moved[0], moved[1:])])
+    points: list[tuple[float, float]] = []
+    sizes: list[int] = []
+    owners: list[int] = []
+    values: list[int] = []
+    for owner, (rings, value) in enumerate(outline(strip, strip != NODATA)):
+        values.append(value)
+        for ring in rings:
+            points.extend(ring)
+            sizes.append(len(ring))
+            owners.append(owner)
+    xy = np.array(points, np.float64).reshape(-1, 2)
+    xy[:, 1] += row
+    closed = shapely.linearrings(xy, indices=np.repeat(np.arange(len(sizes)), sizes))
+    polygons = shapely.polygons(closed, indices=np.array(owners, np.intp))
+    return _Finished(polygons, np.array(values, np.intp))
+
+
+def _join_all(whole: _Finished, groups: Sequence[_Group]) -> _Finished:
+    if not groups:
+        return whole
+    polygons = np.array([_join(group.parts) for group in groups], dtype=object)
+    values = np.array([group.value for group in groups], np.intp)
+    return _Finished(
+        np.concatenate([whole.polygons, polygons]), np.concatenate([whole.values, values])
+    )
 
 
 def _columns_at(polygon: Polygon, row: int) -> NDArray[np.intp]:
@@ -145,9 +179,15 @@ def _columns_at(polygon: Polygon, row: int) -> NDArray[np.intp]:
 
 
 def _neighbours(
-    groups: Sequence[_Group], upper: NDArray[np.intp], lower: NDArray[np.intp]
+    groups: Sequence[_Group], n_waiting: int, row: int, width: int
 ) -> Iterable[tuple[int, int]]:
-    """Pairs of groups of one class that share a piece of the seam."""
+    """Pairs of groups of one class that share a piece of the seam above `row`."""
+    upper, lower = np.full(width, -1), np.full(width, -1)
+    for index, group in enumerate(groups):
+        if index < n_waiting:
+            upper[group.columns] = index
+        else:
+            lower[_columns_at(group.parts[0], row)] = index
     both = (upper >= 0) & (lower >= 0)
     pairs = np.unique(np.stack([upper[both], lower[both]], axis=1), axis=0)
     return [(a, b) for a, b in pairs.tolist() if groups[a].value == groups[b].value]
@@ -188,24 +228,16 @@ class _Writer:
         per_row = np.full(self.info.shape[0], np.nan if area is None else area)
         self._area_above = np.concatenate([[0.0], np.cumsum(per_row)])
 
-    def write(self, groups: Sequence[_Group], *, even_if_empty: bool = False) -> None:
-        import shapely
+    def write(self, finished: _Finished) -> None:
+        """Append polygons of the classes in the legend."""
+        wanted = np.isin(finished.values, list(self._legend))
+        if wanted.any():
+            self._append(finished.polygons[wanted], finished.values[wanted])
 
-        wanted = [group for group in groups if group.value in self._legend]
-        if not wanted and (not even_if_empty or self.path.exists()):
-            return
-        polygons = np.array([_join(group.parts) for group in wanted], dtype=object)
-        area = np.zeros(0) if not wanted else ground_area(polygons, self._area_above)
-        legend = [self._legend[group.value] for group in wanted]
-        self._append(
-            shapely.to_wkb(shapely.transform(polygons, self._to_map)),
-            {
-                "value": np.array([entry.value for entry in legend], np.int32),
-                "name": np.array([entry.name for entry in legend], object),
-                "color": np.array([entry.color for entry in legend], object),
-                "area_ha": area,
-            },
-        )
+    def close(self) -> None:
+        """Make the file even where there was nothing to write."""
+        if not self.path.exists():
+            self._append(np.empty(0, object), np.empty(0, np.intp))
 
     def _to_map(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
         """Pixels to map coordinates; without georeference, rows count downwards from 0."""
@@ -215,25 +247,28 @@ class _Writer:
         x, y = xy[:, 0], xy[:, 1]
         return np.stack([t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f], axis=1)
 
-    def _append(self, wkb: NDArray[Any], columns: dict[str, NDArray[Any]]) -> None:
+    def _append(self, polygons: NDArray[Any], values: NDArray[np.intp]) -> None:
+        import shapely
         from pyogrio.errors import DataSourceError
         from pyogrio.raw import write
 
+        legend = [self._legend[value] for value in values.tolist()]
+        columns = {
+            "value": values.astype(np.int32),
+            "name": np.array([entry.name for entry in legend], object),
+            "color": np.array([entry.color for entry in legend], object),
+            "area_ha": ground_area(polygons, self._area_above),
+        }
+        options = {"layer": LAYER, "driver": "GPKG", "geometry_type": "Polygon"}
         crs = self.info.crs_wkt if self.info.transform is not None else None
+        wkb = shapely.to_wkb(shapely.transform(polygons, self._to_map))
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="'crs' was not provided")
                 write(
-                    str(self.path),
-                    wkb,
-                    list(columns.values()),
-                    list(columns),
-                    layer=LAYER,
-                    driver="GPKG",
-                    geometry_type="Polygon",
-                    crs=crs,
-                    append=self.path.exists(),
-                )
+                    str(self.path), wkb, list(columns.values()), list(columns),
+                    crs=crs, append=self.path.exists(), **options,
+                )  # fmt: skip
         except (DataSourceError, OSError) as error:
             raise OutputError(
                 f"'{self.path}' cannot be written ({error}): make room or choose another folder"
@@ -267,6 +302,8 @@ def ground_area(polygons: NDArray[Any], area_above: NDArray[np.float64]) -> NDAr
     """
     import shapely
 
+    if not len(polygons):
+        return np.zeros(0)
     rings, owner = shapely.get_rings(polygons, return_index=True)
     xy, ring = shapely.get_coordinates(rings, return_index=True)
     x, y = xy[:-1, 0], xy[:, 1].astype(np.intp)

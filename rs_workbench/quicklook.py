@@ -29,6 +29,9 @@ _DPI = 100
 _EDGE, _GAP, _TITLE, _FOOT = 24, 20, 34, 30
 _LEGEND_WIDTH, _LEGEND_ROW = 236, 26
 _PANEL_HEIGHT = 820
+_WIDE = 1.8
+_SLOT = 150  # narrower panels stand in a slot of this width, so that titles do not meet
+_TITLE_PER_CHARACTER = 7
 _COUNT_LIMIT = 200_000_000
 _INK, _PAPER, _NO_DATA, _HATCH = "#222222", "#ffffff", "#f3f3f3", "#cfcfcf"
 _CJK_FONTS = (
@@ -47,8 +50,50 @@ _RGB_NM = (665.0, 560.0, 490.0)
 
 
 @dataclass(frozen=True)
+class _Layout:
+    """Where the panels lie: side by side, or one above the other where they are wide."""
+
+    count: int
+    stacked: bool
+    height: int = 0
+    width: int = 0
+
+    @classmethod
+    def fit(cls, shape: tuple[int, int], count: int) -> _Layout:
+        """Give every panel as much room as the picture has; small maps are enlarged."""
+        stacked = count > 1 and shape[1] > _WIDE * shape[0]
+        across, down = (1, count) if stacked else (count, 1)
+        room = (WIDTH - 2 * _EDGE - _LEGEND_WIDTH) // across - _GAP
+        factor = min(room / shape[1], _PANEL_HEIGHT / down / shape[0])
+        return cls(
+            count, stacked, max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
+        )
+
+    @property
+    def slot(self) -> int:
+        """Width kept for one panel."""
+        return max(self.width, _SLOT)
+
+    @property
+    def across(self) -> int:
+        """Width of all panels with their gaps."""
+        return (1 if self.stacked else self.count) * (self.slot + _GAP)
+
+    @property
+    def down(self) -> int:
+        """Height of all panels with their titles."""
+        return (self.count if self.stacked else 1) * (self.height + _TITLE)
+
+    def place(self, index: int) -> tuple[int, int, int, int]:
+        """Left, top, width, height of one panel."""
+        left = _EDGE + (0 if self.stacked else index * (self.slot + _GAP))
+        top = _TITLE + (index * (self.height + _TITLE) if self.stacked else 0)
+        return left, top, self.width, self.height
+
+
+@dataclass(frozen=True)
 class _Panel:
-    """One picture of the figure: title, RGBA pixels, and its place."""
+    """One picture of the figure."""
 
     title: str
     rgba: NDArray[np.uint8]
@@ -97,16 +142,16 @@ def write_quicklook(
         If the picture cannot be written.
     """
     info = describe_raster(map_path)
-    count = 2 if scene is not None else 1
-    box = (_PANEL_HEIGHT, (WIDTH - 2 * _EDGE - _LEGEND_WIDTH - count * _GAP) // count)
-    shape = reduced_shape(info.shape, *box)
+    layout = _Layout.fit(info.shape, 2 if scene is not None else 1)
+    shape = reduced_shape(info.shape, layout.height, layout.width)
     labels = read_map(map_path, shape)
     panels = [_Panel("class map", _paint(labels, classes))]
     view = _scene_panel(scene, bands, shape) if scene is not None else None
     if view is not None:
         panels.insert(0, view)
     shares = _shares(map_path, info, labels, pixels)
-    figure = _draw(_north_up(panels, info), _enlarged(shape, box), info, (classes, shares))
+    layout = _Layout.fit(info.shape, len(panels))
+    figure = _draw(_north_up(panels, info), layout, info, (classes, shares))
     try:
         figure.savefig(png_path, dpi=_DPI)
     except OSError as error:
@@ -115,12 +160,6 @@ def write_quicklook(
             "folder"
         ) from error
     return png_path
-
-
-def _enlarged(shape: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
-    """Size at which pixels are drawn: small maps fill the box, large ones already do."""
-    factor = min(box[0] / shape[0], box[1] / shape[1])
-    return max(1, int(shape[0] * factor)), max(1, int(shape[1] * factor))
 
 
 def _paint(labels: LabelMap, classes: Sequence[LegendClass]) -> NDArray[np.uint8]:
@@ -137,12 +176,14 @@ def _scene_panel(
     view = read_view(scene, shown, shape)
     if view is None:
         return None
-    names = ", ".join(_short(scene.band_names[b - 1]) for b in shown)
-    return _Panel(f"{_shorten(scene.name, 34)}  ({names})", _stretch(*view))
+    return _Panel(f"{_shorten(scene.name, 38)}  ({_band_words(scene, shown)})", _stretch(*view))
 
 
-def _short(name: str) -> str:
-    return name.split(" (")[0]
+def _band_words(scene: Scene, bands: Sequence[int]) -> str:
+    names = [scene.band_names[b - 1] for b in bands]
+    if any(" " in name for name in names):
+        return f"band{'s' * (len(bands) > 1)} {', '.join(map(str, bands))}"
+    return ", ".join(names)
 
 
 def _shorten(text: str, length: int) -> str:
@@ -179,15 +220,21 @@ def view_bands(scene: Scene, bands: Sequence[int] | None = None) -> tuple[int, .
 
 
 def _stretch(pixels: Pixels, valid: Mask) -> NDArray[np.uint8]:
-    """Stretch each band between its 2nd and 98th percentile; invalid pixels are transparent."""
+    """Stretch each band between its 2nd and 98th percentile; invalid pixels are transparent.
+
+    Dark scenes are brightened, all bands alike, so that the hue stays.
+    """
     rgba = np.zeros((*valid.shape, 4), np.uint8)
     if not valid.any():
         return rgba
-    for channel in range(3):
-        band = pixels[min(channel, len(pixels) - 1)].astype(np.float64)
-        low, high = np.percentile(band[valid], (2, 98))
-        scaled = (band - low) / max(high - low, 1e-12)
-        rgba[..., channel] = np.where(valid, np.clip(scaled, 0, 1), 0) * 255
+    shown = pixels if len(pixels) == 3 else pixels[[0, 0, 0]]
+    scaled = np.zeros((*valid.shape, 3))
+    for channel, band in enumerate(shown):
+        values = band[valid].astype(np.float64)
+        low, high = np.percentile(values, (2, 98))
+        scaled[valid, channel] = np.clip((values - low) / max(high - low, 1e-12), 0, 1)
+    middle = float(np.clip(np.median(scaled[valid]), 0.05, 0.45))
+    rgba[..., :3] = scaled ** max(0.5, math.log(0.45) / math.log(middle)) * 255
     rgba[..., 3] = valid * np.uint8(255)
     return rgba
 
@@ -219,7 +266,7 @@ def _shares(
 
 def _draw(
     panels: Sequence[_Panel],
-    size: tuple[int, int],
+    layout: _Layout,
     info: Scene,
     legend: tuple[Sequence[LegendClass], Mapping[int, float]],
 ) -> Figure:
@@ -228,18 +275,16 @@ def _draw(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    height = max(size[0], _LEGEND_ROW * (len(legend[0]) + 2)) + _TITLE + _FOOT + _EDGE
-    width = 2 * _EDGE + len(panels) * (size[1] + _GAP) + _LEGEND_WIDTH
+    height = max(layout.down, _TITLE + _LEGEND_ROW * (len(legend[0]) + 2)) + _FOOT
+    width = 2 * _EDGE + layout.across + _LEGEND_WIDTH
     with rc_context({"font.family": _fonts(), "font.size": 10, "hatch.linewidth": 0.6}):
         figure = Figure((width / _DPI, height / _DPI), dpi=_DPI, facecolor=_PAPER)
         FigureCanvasAgg(figure)
         for index, panel in enumerate(panels):
-            left = _EDGE + index * (size[1] + _GAP)
-            axes = _axes(figure, (left, _TITLE, size[1], size[0]))
-            _show(axes, panel)
-        _add_scale(axes, size, info)
-        left = _EDGE + len(panels) * (size[1] + _GAP)
-        place = (left, _TITLE, _LEGEND_WIDTH, height - _TITLE)
+            axes = _axes(figure, layout.place(index))
+            _show(axes, panel, layout.slot // _TITLE_PER_CHARACTER)
+        _add_scale(axes, (layout.height, layout.width), info)
+        place = (_EDGE + layout.across, _TITLE, _LEGEND_WIDTH, height - _TITLE)
         _add_legend(_axes(figure, place), height - _TITLE, *legend)
     return figure
 
@@ -255,11 +300,12 @@ def _axes(figure: Figure, place: tuple[int, int, int, int]) -> Axes:
     return axes
 
 
-def _show(axes: Axes, panel: _Panel) -> None:
+def _show(axes: Axes, panel: _Panel, title_length: int) -> None:
     axes.patch.set(facecolor=_NO_DATA, edgecolor=_HATCH, hatch="////")
     height, width = panel.rgba.shape[:2]
     axes.imshow(panel.rgba, interpolation="nearest", aspect="auto", extent=(0, width, height, 0))
-    axes.set_title(_drawable(panel.title), fontsize=10, color=_INK, loc="left", pad=6)
+    title = _shorten(_drawable(panel.title), title_length)
+    axes.set_title(title, fontsize=10, color=_INK, loc="left", pad=6)
     for spine in axes.spines.values():
         spine.set(color="#888888", linewidth=0.8)
 
@@ -279,7 +325,7 @@ def _add_scale(axes: Axes, size: tuple[int, int], info: Scene) -> None:
         share + 6 / size[1], below, text, va="center", fontsize=9, color=_INK,
         transform=axes.transAxes,
     )  # fmt: skip
-    if info.transform is not None and info.transform.is_rectilinear:
+    if info.transform is not None and info.transform.is_rectilinear and size[1] >= 2 * _SLOT:
         axes.text(
             1, below, "north up", va="center", ha="right", fontsize=9, color=_INK,
             transform=axes.transAxes,
