@@ -65,34 +65,50 @@ def read_labels(path: Path) -> np.ndarray:
         return dataset.read(1)
 
 
-def lines_of(name: str, folder: Path, length: int) -> np.ndarray:
-    """Rows (or columns) where tiles begin, end or are stitched together."""
+def lines_of(name: str, folder: Path, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns where tiles begin, end or are stitched together."""
+    step = TILE - OVERLAP
     if name.startswith("ours"):
         report = json.loads((folder / f"peers_{name}_report.json").read_text())
-        lines = np.arange(0, length, report["tile"] - 2 * report["margin"]) + report["margin"]
+        starts = np.arange(0, length, report["tile"] - 2 * report["margin"]) + report["margin"]
     elif name == "plain_loop":
-        lines = np.arange(TILE, length, TILE)
+        starts = np.arange(0, length, TILE)
     elif name == "predict_loop":
-        lines = np.arange(OVERLAP // 2, length, TILE - OVERLAP)
+        starts = np.arange(0, length, step) + OVERLAP // 2
     else:
-        starts = np.minimum(np.arange(0, length, TILE - OVERLAP), length - TILE)
-        lines = np.unique([starts, starts + TILE])
-    return lines[(lines > 0) & (lines < length)]
+        starts = np.minimum(np.arange(0, length, step), length - TILE)
+        starts = np.concatenate([starts, starts + TILE])
+    if name == "torchgeo":  # counts rows upwards and pulls nothing back inside
+        starts = np.arange(0, length, step)
+        starts = np.concatenate([starts, starts + TILE])
+        return inside(length - starts, length), inside(starts, length)
+    return inside(starts, length), inside(starts, length)
 
 
-def contrast(labels: np.ndarray, lines: np.ndarray) -> float:
+def inside(lines: np.ndarray, length: int) -> np.ndarray:
+    return np.unique(lines[(lines > 0) & (lines < length)])
+
+
+def contrast(labels: np.ndarray, lines: tuple[np.ndarray, np.ndarray]) -> float:
     """Share of class changes across the lines, over the share elsewhere."""
-    changes = [np.mean(np.diff(a, axis=0) != 0, axis=1) for a in (labels, labels.T)]
-    across = np.mean([c[lines - 1].mean() for c in changes])
-    return across / np.mean([np.delete(c, lines - 1).mean() for c in changes])
+    across, elsewhere = [], []
+    for array, at in zip((labels, labels.T), lines, strict=True):
+        changes = np.mean(np.diff(array, axis=0) != 0, axis=1)
+        across.append(changes[at - 1].mean())
+        elsewhere.append(np.delete(changes, at - 1).mean())
+    return sum(across) / sum(elsewhere)
+
+
+def near_lines(lines: tuple[np.ndarray, np.ndarray], length: int) -> np.ndarray:
+    rows, cols = (np.abs(np.arange(length)[:, None] - a).min(axis=1) <= NEAR for a in lines)
+    return rows[:, None] | cols
 
 
 def faithfulness(name: str, folder: Path) -> tuple[float, float, float]:
     labels = read_labels(folder / f"peers_{name}.tif")
     whole = read_labels(folder / "peers_whole_image.tif")
     lines = lines_of(name, folder, len(labels))
-    close = np.abs(np.arange(len(labels))[:, None] - lines).min(axis=1) <= NEAR
-    near = close[:, None] | close
+    near = near_lines(lines, len(labels))
     same = labels == whole
     return same.mean(), same[near].mean(), contrast(labels, lines) / contrast(whole, lines)
 
