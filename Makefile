@@ -46,11 +46,14 @@ demo/sample_scene.tif: .venv/base.stamp
 	@mkdir -p demo
 	$(BIN)/python -m rs_workbench.sample_scene $@
 
-demo: .venv/base.stamp $(SCENE)
-	@mkdir -p $(OUTPUT)
-	$(BIN)/python -m rs_workbench.infer $(SCENE) --output $(OUTPUT)/ --overwrite
+ifeq ($(SCENE),demo/sample_scene.tif)
+demo: demo/sample_scene.tif
+endif
+demo: .venv/base.stamp
+	@mkdir -p '$(OUTPUT)'
+	$(BIN)/python -m rs_workbench.infer '$(SCENE)' --output '$(OUTPUT)/' --overwrite
 	@echo; echo "map, quick look and report:"
-	@ls -1 $(OUTPUT)/$(basename $(notdir $(SCENE)))_*
+	@name="$$(basename '$(SCENE)')"; ls -1 '$(OUTPUT)/'"$${name%.*}"_*
 
 test: style types layers docstrings test-core test-keras test-torch test-together
 
