@@ -21,7 +21,7 @@ def card(n_bands=3, n_classes=4, **kw):
         **{
             "name": "test net",
             "bands": [
-                Band(name=f"band {i + 1}", mean=100, std=50, low=5, high=250)
+                Band(name=f"channel {i + 1}", mean=100, std=50, low=5, high=250)
                 for i in range(n_bands)
             ],
             "dtype": "uint8",
