@@ -18,7 +18,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterWindow
 
 from rs_workbench.errors import SceneError
-from rs_workbench.raster_gdal import CACHE_BYTES, gdal_settings, open_dataset, reason
+from rs_workbench.raster_gdal import CACHE_BYTES, gdal_settings, open_dataset, read_bands, reason
 from rs_workbench.raster_resample import read_resampled
 from rs_workbench.raster_scene import Scene
 from rs_workbench.types import Mask, Pixels
@@ -152,7 +152,7 @@ class SceneReader:
         assert self._dataset is not None, "use SceneReader as a context manager"
         read = np.empty((len(self._indexes), window.height, window.width), self._dtype)
         try:
-            self._dataset.read(self._indexes, window=_raster_window(window), out=read)
+            read_bands(self._dataset, self._indexes, read, window=_raster_window(window))
         except RasterioError as error:
             raise self._unreadable(window, error) from error
         return read
@@ -263,12 +263,17 @@ def _finder(values: Sequence[np.generic], *, check_finite: bool) -> Absent:
         absent: Mask | None = None
         for value in values:
             absent = _join(absent, band == value)
-        # A sum is finite only if every term is, and costs less than looking at each of them.
-        if check_finite and not np.isfinite(band.sum()):
+        if check_finite and not _sum_is_finite(band):
             absent = _join(absent, ~np.isfinite(band))
         return absent
 
     return find
+
+
+def _sum_is_finite(band: NDArray[Any]) -> bool:
+    """Tell cheaply that all values are finite: a sum is finite only if every term is."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(band.sum()))
 
 
 def _join(absent: Mask | None, more: Mask) -> Mask | None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from affine import Affine
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 Result = tuple[Pixels, Mask, NDArray[np.bool_] | None]
 
-_CHUNK = 256
 _SOURCE_BYTES = 32 * 2**20
 
 
@@ -65,19 +64,51 @@ def at_pixel_size(scene: Scene, pixel_size: float) -> Scene:
             "check the pixel size in the model's card"
         )
     assert scene.transform is not None
+    t = scene.transform
     return replace(
         scene,
         shape=shape,
         dtype="float32",
-        transform=scene.transform * Affine.scale(cols, rows),
+        transform=Affine(t.a * cols, t.b * rows, t.c, t.d * cols, t.e * rows, t.f),
         pixel_size=(pixel_size, pixel_size),
         native=scene.native or scene,
         zoom=(rows, cols),
     )
 
 
-def axis_weights(start: int, count: int, zoom: float, size: int) -> tuple[int, NDArray[Any]]:
-    """Weights by which samples along one axis become new ones.
+@dataclass(frozen=True)
+class Taps:
+    """How samples along one axis become new ones.
+
+    Attributes
+    ----------
+    first, stop : int
+        Range of old samples needed.
+    indices : ndarray of int, shape (T, n)
+        Old samples that each new one is made of, counted from `first`.
+    weights : ndarray of float32, shape (T, n)
+        Their weights, which sum to 1 for each new sample.
+    """
+
+    first: int
+    stop: int
+    indices: NDArray[np.intp]
+    weights: NDArray[np.float32]
+
+    def apply(self, values: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+        """Resample along one of the last two axes: -2 for rows, -1 for columns."""
+        rows = axis == -2
+        result: NDArray[np.float32] | None = None
+        for index, weight in zip(self.indices, self.weights, strict=True):
+            picked = values[..., index, :] if rows else np.take(values, index, axis=-1)
+            picked *= weight[:, None] if rows else weight
+            result = picked if result is None else np.add(result, picked, out=result)
+        assert result is not None
+        return result
+
+
+def axis_taps(start: int, count: int, zoom: float, size: int) -> Taps:
+    """Say which old samples make which new ones along one axis.
 
     Parameters
     ----------
@@ -90,30 +121,31 @@ def axis_weights(start: int, count: int, zoom: float, size: int) -> tuple[int, N
 
     Returns
     -------
-    first : int
-        First old sample needed.
-    weights : ndarray of float32, shape (count, n)
-        Each row sums to 1.
+    Taps
+        Shares of the area covered where `zoom` is at least 1, else linear interpolation.
 
     Examples
     --------
-    >>> axis_weights(0, 2, 1.5, 3)[1].round(2).tolist()
-    [[0.67, 0.33, 0.0], [0.0, 0.33, 0.67]]
+    >>> axis_taps(0, 2, 1.5, 3).weights.T.round(2).tolist()
+    [[0.67, 0.33, 0.0], [0.33, 0.67, 0.0]]
     """
     new = np.arange(start, start + count, dtype=np.float64)
     if zoom >= 1:
         low, high = new * zoom, np.minimum((new + 1) * zoom, size)
-        first, stop = int(low[0]), min(size, math.ceil(high[-1] - 1e-9))
-        old = np.arange(first, stop)
-        overlap = np.minimum(high[:, None], old + 1) - np.maximum(low[:, None], old)
-        weights = np.clip(overlap, 0, None)
+        n_taps = math.ceil(zoom) + 1
     else:
         centre = np.clip((new + 0.5) * zoom - 0.5, 0, size - 1)
-        first, stop = int(centre[0]), min(size, int(centre[-1]) + 2)
-        old = np.arange(first, stop)
-        weights = np.clip(1 - np.abs(centre[:, None] - old), 0, None)
-    weights /= weights.sum(axis=1, keepdims=True)
-    return first, weights.astype(np.float32)
+        low, high, n_taps = centre, centre, 2
+    old = np.floor(low + 1e-9).astype(np.intp) + np.arange(n_taps)[:, None]
+    if zoom >= 1:
+        weights = np.minimum(high, old + 1) - np.maximum(low, old)
+    else:
+        weights = 1 - np.abs(centre - old)
+    weights = np.clip(weights, 0, None)
+    weights /= weights.sum(axis=0)
+    first, stop = int(old.min()), min(size, int(old[weights > 0].max()) + 1)
+    indices = np.minimum(old, stop - 1) - first
+    return Taps(first, stop, indices, weights.astype(np.float32))
 
 
 def read_resampled(read: Callable[[Window], ScenePixels], scene: Scene, window: Window) -> Result:
@@ -137,57 +169,54 @@ def read_resampled(read: Callable[[Window], ScenePixels], scene: Scene, window: 
     missing : ndarray of bool, shape (B, H, W), or None
         Valid pixels that lack some bands.
     """
-    assert scene.native is not None
-    parts: list[Result] = []
-    for start, count in _row_chunks(scene, window):
-        row, row_weights = axis_weights(start, count, scene.zoom[0], scene.native.shape[0])
-        columns = []
-        for left, n_cols in _chunks(window.col, window.width, _CHUNK):
-            col, col_weights = axis_weights(left, n_cols, scene.zoom[1], scene.native.shape[1])
-            source = read(Window(row, col, row_weights.shape[1], col_weights.shape[1]))
-            columns.append(_average(source, row_weights, col_weights))
-        parts.append(_join(columns, axis=-1))
-    return _join(parts, axis=-2)
+    native = scene.native
+    assert native is not None
+    cols = axis_taps(window.col, window.width, scene.zoom[1], native.shape[1])
+    parts = []
+    for start, count in _row_chunks(scene, window, cols.stop - cols.first):
+        rows = axis_taps(start, count, scene.zoom[0], native.shape[0])
+        size = rows.stop - rows.first, cols.stop - cols.first
+        parts.append(_average(read(Window(rows.first, cols.first, *size)), rows, cols))
+    return _stack(parts)
 
 
-def _chunks(start: int, count: int, step: int) -> Iterator[tuple[int, int]]:
-    for offset in range(0, count, step):
-        yield start + offset, min(step, count - offset)
-
-
-def _row_chunks(scene: Scene, window: Window) -> Iterator[tuple[int, int]]:
+def _row_chunks(scene: Scene, window: Window, width: int) -> Iterator[tuple[int, int]]:
     """Cut the window into rows whose source pixels fit a fixed budget."""
-    width = min(window.width, _CHUNK) * max(1.0, scene.zoom[1])
     row_bytes = width * max(1.0, scene.zoom[0]) * scene.count * 4
-    return _chunks(window.row, window.height, max(1, min(_CHUNK, int(_SOURCE_BYTES / row_bytes))))
+    step = max(1, int(_SOURCE_BYTES / row_bytes))
+    for offset in range(0, window.height, step):
+        yield window.row + offset, min(step, window.height - offset)
 
 
-def _average(source: ScenePixels, rows: NDArray[Any], cols: NDArray[Any]) -> Result:
+def _average(source: ScenePixels, rows: Taps, cols: Taps) -> Result:
+    def mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return cols.apply(rows.apply(values, -2), -1)
+
     pixels = source.pixels.astype(np.float32)
-    whole = source.valid.all() and source.missing is None
-    if whole:
-        valid = np.ones((len(rows), len(cols)), bool)
-        return rows @ pixels @ cols.T, valid, None
+    if source.missing is None and source.valid.all():
+        found = mean(pixels)
+        return found, np.ones(found.shape[1:], bool), None
     present = np.broadcast_to(source.valid, pixels.shape)
     if source.missing is not None:
         present = present & ~source.missing
-    share = rows @ present.astype(np.float32) @ cols.T
-    total = rows @ np.where(present, pixels, np.float32(0)) @ cols.T
-    valid = rows @ source.valid.astype(np.float32) @ cols.T >= 0.5
+    share = mean(present.astype(np.float32))
+    total = mean(np.where(present, pixels, np.float32(0)))
+    valid = mean(source.valid.astype(np.float32)) >= 0.5 - 1e-6
     lacking = (share < 1e-6) & valid
-    mean = total / np.maximum(share, np.float32(1e-6))
-    return mean, valid, lacking if lacking.any() else None
+    found = np.divide(total, np.maximum(share, np.float32(1e-6)), dtype=np.float32)
+    return found, valid, lacking if lacking.any() else None
 
 
-def _join(parts: list[Result], axis: int) -> Result:
+def _stack(parts: list[Result]) -> Result:
+    """Put rows of one window together again."""
     if len(parts) == 1:
         return parts[0]
-    pixels = np.concatenate([p[0] for p in parts], axis=axis)
-    valid = np.concatenate([p[1] for p in parts], axis=axis)
+    pixels = np.concatenate([p[0] for p in parts], axis=-2)
+    valid = np.concatenate([p[1] for p in parts], axis=-2)
     if all(p[2] is None for p in parts):
         return pixels, valid, None
     missing = [np.zeros(p[0].shape, bool) if p[2] is None else p[2] for p in parts]
-    return pixels, valid, np.concatenate(missing, axis=axis)
+    return pixels, valid, np.concatenate(missing, axis=-2)
 
 
 def native_index(size: int, zoom: float, new_size: int) -> NDArray[np.intp]:
