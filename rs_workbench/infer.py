@@ -121,7 +121,7 @@ def infer_scene(
     """
     from rs_workbench.journal import read_journal
     from rs_workbench.outputs import place_output
-    from rs_workbench.prepare import make_job, new_report
+    from rs_workbench.prepare import make_job, new_report, with_geometry
     from rs_workbench.raster import open_scene
 
     options = options or Options()
@@ -131,7 +131,7 @@ def infer_scene(
     _check_output(paths, options)
     found = read_journal(paths.work)
     before = dict(found[0]["plan"]) if found else None
-    loaded = _load(model, _with_engine(options, before))
+    loaded = with_geometry(_load(model, _with_engine(options, before)))
     if before is not None:
         before.pop("engine")
     job, warnings = make_job(opened, loaded.card, options, before=before)

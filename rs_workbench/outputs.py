@@ -187,7 +187,7 @@ def _raster_spec(name: str, job: Job, tags: dict[str, str]) -> RasterSpec:
         "uint8",
         count=2,
         nodata=NODATA,
-        band_names=("confidence", "margin to the second class"),
+        descriptions=("confidence", "margin to the second class"),
         scale=1 / CONFIDENCE_STEPS,
         tags=tags,
         overviews="average",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
 
-from rs_workbench import checks, planning, raster
+from rs_workbench import checks, planning, probe, raster
 from rs_workbench.backends import LoadedModel
+from rs_workbench.backends.engines import cache_folder
 from rs_workbench.card import ModelCard
 from rs_workbench.errors import OutputError, UsageError
 from rs_workbench.layers import Finisher
@@ -28,6 +30,40 @@ DEFAULT_MEMORY = 2 * 10**9
 """Bytes of RAM a run aims at where --memory does not say."""
 LEAST_FREE = 200 * 10**6
 """Bytes beside the loaded model below which no run is tried."""
+
+
+def with_geometry(loaded: LoadedModel) -> LoadedModel:
+    """Measure stride and reach where the card does not tell; once for each model.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        The model.
+
+    Returns
+    -------
+    LoadedModel
+        With a card that tells, and a note if they were measured.
+    """
+    card = loaded.card
+    if card.reach is not None or card.effective_reach is not None:
+        return loaded
+    geometry = probe.measure_once(
+        loaded.predictor.predict,
+        card.n_bands,
+        fixed_size=card.fixed_size,
+        store=cache_folder(loaded.path) / "geometry.json",
+    )
+    known = {
+        "stride": geometry.stride,
+        "reach": geometry.reach,
+        "effective_reach": geometry.effective_reach,
+    }
+    note = (
+        f"the card does not tell the network's geometry: measured stride {geometry.stride} px, "
+        f"reach {'unbounded' if geometry.reach is None else f'{geometry.reach} px'}"
+    )
+    return replace(loaded, card=card.model_copy(update=known), notes=(*loaded.notes, note))
 
 
 def make_job(
@@ -169,11 +205,7 @@ def new_report(job: Job, loaded: LoadedModel, paths: Paths, options: Options) ->
         tiles=grid.n_tiles,
         model_rss_mib=round(psutil.Process().memory_info().rss / MIB, 1),
         notes=list(loaded.notes),
-        planned_mib=round(
-            planning.plan_bytes(job.plan, _weigh(job.scene, len(job.bands), job.card, options))
-            / MIB,
-            1,
-        ),
+        planned_mib=round(planning.plan_bytes(job.plan, load) / MIB, 1),
         scratch_gb=round(_scratch_bytes(job) / 1e9, 3),
         version=version("rs-workbench"),
     )

@@ -106,7 +106,7 @@ def test_a_hole_leaves_every_pixel_beyond_the_reach_alone(tmp_path, unet):
     assert (holed == 255).sum() == 320 * 310 == report.nodata_pixels
     assert np.isnan(holed_scores[:, holed == 255]).all()
     far = np.ones(labels.shape, bool)
-    far[200 - 48 : 520 + 48, 250 - 48 : 560 + 48] = False
+    far[200 - 24 : 520 + 24, 250 - 24 : 560 + 24] = False
     np.testing.assert_array_equal(holed[far], labels[far])
     np.testing.assert_array_equal(holed_scores[:, far], scores[:, far])
     assert report.tiles_skipped > 0
@@ -337,5 +337,18 @@ def test_out_of_memory_gives_the_same_map_and_one_line_each(tmp_path, unet):
     report, labels, _ = run(tmp_path, values, replace(loaded, predictor=grudging))
     assert grudging.refused > 0
     np.testing.assert_array_equal(labels, plain)
-    assert any("batch" in note for note in report.notes)
-    assert any("tile" in note for note in report.notes)
+    assert any("tiles at once" in note for note in report.notes)
+    assert any("with a tile of 512 px" in note for note in report.notes)
+
+
+def test_a_card_without_geometry_gets_it_measured_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("RSW_CACHE", str(tmp_path / "cache"))
+    bare = nets.write_unet(tmp_path / "bare.onnx", stride=1, reach=None)
+    values = nets.pixels((300, 600))
+    report, _, scores = run(tmp_path, values, bare, tile=256)
+    assert (report.stride, report.reach) == (8, nets.REACH)
+    assert report.exact
+    assert any("measured stride 8 px" in note for note in report.notes)
+    whole = nets.whole_image(bare, values, nets.card())
+    np.testing.assert_allclose(scores, whole, atol=1e-5 * np.abs(whole).max())
+    assert list((tmp_path / "cache").rglob("geometry.json"))
