@@ -5,8 +5,9 @@ Run it with the data (about an hour and a half on one core; minutes on a GPU)::
     RSW_DATA=/path/to/data python -m torch_cases.default_model
 
 It trains, chooses the checkpoint on the validation tiles, reads the held-out tiles once, and
-writes `out/default_model/`: checkpoint, figures and the ONNX file with its card. `--smoke` runs
-the same in a minute with a model that knows nothing. `--export` starts from the checkpoint.
+writes to `out/default_model/`: checkpoint, the ONNX file with its card inside, a page of figures
+and pictures. `--smoke` does the same in a minute with a model that knows nothing; `--export`
+starts from the checkpoint.
 """
 
 from __future__ import annotations
@@ -22,9 +23,19 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from rs_workbench.sample_scene import draw_scene
 from torch_cases.dunes.chips import Places, draw_chips, places_by_class, scale_bands
+from torch_cases.dunes.pictures import scene_picture, tiles_picture
 from torch_cases.dunes.pixel_baseline import forest_confusion, majority_confusion
-from torch_cases.dunes.release import NAME, Figures, geometry, make_card, model_page, write_onnx
+from torch_cases.dunes.release import (
+    NAME,
+    PAGE,
+    Figures,
+    geometry,
+    make_card,
+    model_page,
+    write_onnx,
+)
 from torch_cases.dunes.scores import confusion, mean_iou
 from torch_cases.dunes.tiles import (
     IGNORED,
@@ -54,17 +65,20 @@ class Settings:
     check_every: int = 2  # epochs
     tiles: int | None = None  # of each part; None is all
     pixels: int = 150_000  # that the baseline is fitted to
+    scene: tuple[int, int] = (1536, 2048)  # px, of the sample scene
     seed: int = 0
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 SMOKE = Settings(
     out=Path("out/default_model_smoke"),
+    width=4,
     side=64,
     chips=16,
     epochs=2,
     check_every=1,
     tiles=2,
+    scene=(256, 384),
     pixels=5_000,
 )
 
@@ -197,8 +211,11 @@ def confusion_on(net: nn.Module, tiles: Sequence[Tile], data: Data, s: Settings)
 
 def evaluate(net: nn.Module, data: Data, s: Settings) -> Figures:
     held_out = read_tiles(data_folder(), data.parts.held_out[: s.tiles])
+    label_maps = [map_tile(net, tile, data, s) for tile in held_out]
+    tiles_picture(s.out / f"{PAGE}_held_out.png", held_out, label_maps)
+    pairs = zip(label_maps, held_out, strict=True)
     return Figures(
-        network=confusion_on(net, held_out, data, s),
+        network=sum(confusion(label_map, tile.label_map) for label_map, tile in pairs),
         majority=majority_confusion(data.training, held_out),
         forest=forest_confusion(data.training, held_out, n_pixels=s.pixels),
     )
@@ -209,9 +226,17 @@ def export(net: UNet, data: Data, figures: Figures, s: Settings) -> Path:
     net = net.cpu().to(memory_format=torch.contiguous_format).eval()
     statistics = {key: getattr(data, key) for key in ("mean", "std", "low", "high")}
     card = make_card(data.parts, statistics, figures, **geometry(net, depth=s.depth))
-    page = s.out / "default_model.md"
-    page.write_text(model_page(card, data.parts, figures), encoding="utf-8")
+    page = model_page(card, data.parts, figures)
+    (s.out / f"{PAGE}.md").write_text(page, encoding="utf-8")
     return write_onnx(net, card, s.out / f"{NAME}.onnx")
+
+
+def infer(net: UNet, data: Data, s: Settings) -> Path:
+    image = draw_scene(*s.scene)
+    missing = np.where((image == 0).all(axis=0), IGNORED, 0).astype(np.uint8)
+    scene = Tile("sample scene", image, missing)
+    label_map = np.where(missing == IGNORED, IGNORED, map_tile(net, scene, data, s))
+    return scene_picture(s.out / f"{PAGE}_sample_scene.png", image, label_map)
 
 
 def main(s: Settings = Settings(), *, trained: bool = False) -> Path:
@@ -220,8 +245,9 @@ def main(s: Settings = Settings(), *, trained: bool = False) -> Path:
     figures = evaluate(net, data, s)
     print(f"held-out: mIoU {mean_iou(figures.network):.3f}, each pixel by itself ", end="")
     print(f"{mean_iou(figures.forest):.3f}, majority {mean_iou(figures.majority):.3f}")
+    infer(net, data, s)
     path = export(net, data, figures, s)
-    print(f"model: {path}, page: {path.with_name('default_model.md')}")
+    print(f"model, page and pictures: {path.parent}")
     return path
 
 

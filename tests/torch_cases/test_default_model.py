@@ -23,6 +23,7 @@ from torch_cases.dunes.chips import (  # noqa: E402
     turn,
     vary_light,
 )
+from torch_cases.dunes.pictures import colored, telling_tiles  # noqa: E402
 from torch_cases.dunes.scores import class_iou, confusion, mean_iou  # noqa: E402
 from torch_cases.dunes.tiles import (  # noqa: E402
     IGNORED,
@@ -40,7 +41,7 @@ from torch_cases.dunes.tiles import (  # noqa: E402
 from torch_cases.models.reach import structural_reach  # noqa: E402
 from torch_cases.models.unet import UNet  # noqa: E402
 
-SMALL = replace(default_model.SMOKE, width=4, device="cpu")
+SMALL = replace(default_model.SMOKE, device="cpu")
 
 
 @pytest.fixture
@@ -152,6 +153,15 @@ def test_scores_of_a_confusion():
     assert mean_iou(counts) == pytest.approx(7 / 12)
 
 
+def test_the_tiles_shown_are_those_with_most_classes():
+    one, other = some_tiles()
+    plain = one._replace(label_map=np.zeros_like(one.label_map))
+    assert telling_tiles([plain, one, plain, other], 2) == [1, 3]
+    assert colored(np.array([[0, IGNORED]], np.uint8)).tolist() == [
+        [[0x2B, 0x6F, 0xB5], [255] * 3]
+    ]
+
+
 def test_every_parameter_gets_a_gradient():
     net = UNet(3, N_CLASSES, width=4)
     x = torch.randn(2, 3, 64, 64)
@@ -194,6 +204,8 @@ def test_the_case_runs_from_tiles_to_onnx(dunes, tmp_path, monkeypatch, capsys):
     card = read_card(path)
     assert (card.stride, card.reach) == (8, 51)
     assert np.sum(card.held_out.confusion) > 0
+    pictures = sorted(found.name for found in tmp_path.glob("*.png"))
+    assert pictures == ["default_model_held_out.png", "default_model_sample_scene.png"]
     assert card.name in (tmp_path / "default_model.md").read_text(encoding="utf-8")
 
     net = default_model.load_checkpoint(s)

@@ -23,6 +23,7 @@ from torch_cases.dunes.tiles import CLASSES, LEGEND, Parts, position
 from torch_cases.models.reach import structural_reach
 
 NAME = "dunes_unet"
+PAGE = "default_model"
 SOURCE = "https://github.com/dbuscombe-usgs/UNetSegmentation_RGB_DEM (commit 4ea95325c006, data)"
 PIXEL_SIZE = 0.5  # m, estimated by us: see NOTES
 NOTES = (
@@ -175,7 +176,11 @@ def model_page(card: ModelCard, parts: Parts, figures: Figures) -> str:
             f"file (`rsw card show rs_workbench/models/{NAME}.onnx`).",
             "",
             *_summary(figures, card),
-            "![Held-out tiles: photograph, reference, map](images/default_model_held_out.png)",
+            f"![Held-out tiles: photograph, reference, map](images/{PAGE}_held_out.png)",
+            "",
+            "The sample scene, which is drawn, not photographed, and its map:",
+            "",
+            f"![The sample scene and its map](images/{PAGE}_sample_scene.png)",
             "",
             "## Classes",
             "",

@@ -24,7 +24,7 @@ def structural_reach(net: nn.Module, *, n_bands: int, stride: int, size: int = 2
     stride : int
         Total stride, px; the reach depends on where in the grid a pixel lies.
     size : int
-        Height and width of the probe, px; a multiple of `stride`, more than twice the reach.
+        Height of the probe, px; a multiple of `stride`, more than twice the reach.
 
     Returns
     -------
@@ -38,8 +38,8 @@ def structural_reach(net: nn.Module, *, n_bands: int, stride: int, size: int = 2
     open_net = _without_gates(deepcopy(net)).double().eval()
     reach = 0
     for row in range(size // 2, size // 2 + stride):
-        image = torch.zeros(1, n_bands, size, size, dtype=torch.float64, requires_grad=True)
-        open_net(image)[0, :, row, size // 2].sum().backward()
+        image = torch.zeros(1, n_bands, size, stride, dtype=torch.float64, requires_grad=True)
+        open_net(image)[0, :, row].sum().backward()
         rows = image.grad[0].abs().sum(dim=(0, 2)).nonzero().flatten()
         reach = max(reach, row - int(rows.min()), int(rows.max()) - row)
     return reach
