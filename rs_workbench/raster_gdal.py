@@ -9,8 +9,11 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import rasterio
+from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning
 
 CACHE_BYTES = 64 * 2**20
@@ -67,6 +70,32 @@ def open_dataset(name: str) -> rasterio.DatasetReader:
     with _open_lock, warnings.catch_warnings(), rasterio.Env(**options):
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         return rasterio.open(name)
+
+
+def read_bands(
+    dataset: rasterio.DatasetReader,
+    bands: Sequence[int],
+    out: NDArray[Any],
+    **options: Any,
+) -> None:
+    """Read bands that may differ in type, which rasterio alone refuses.
+
+    Parameters
+    ----------
+    dataset : rasterio.DatasetReader
+        Open dataset.
+    bands : sequence of int
+        Counted from 1.
+    out : ndarray, shape (B, H, W)
+        Filled with the pixels; of a type that holds all of them.
+    **options
+        Passed to rasterio: window, resampling.
+    """
+    if len({dataset.dtypes[band - 1] for band in bands}) == 1:
+        dataset.read(list(bands), out=out, **options)
+        return
+    for band, plane in zip(bands, out, strict=True):
+        dataset.read(band, out=plane, **options)
 
 
 def reason(error: BaseException) -> str:

@@ -126,8 +126,8 @@ def axis_taps(start: int, count: int, zoom: float, size: int) -> Taps:
 
     Examples
     --------
-    >>> axis_taps(0, 2, 1.5, 3).weights.T.round(2).tolist()
-    [[0.67, 0.33, 0.0], [0.33, 0.67, 0.0]]
+    >>> (6 * axis_taps(0, 2, 1.5, 3).weights.T).round().tolist()
+    [[4.0, 2.0, 0.0], [2.0, 4.0, 0.0]]
     """
     new = np.arange(start, start + count, dtype=np.float64)
     if zoom >= 1:

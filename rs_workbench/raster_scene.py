@@ -18,13 +18,15 @@ import rasterio
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import CRSError, RasterioIOError
+from rasterio.errors import CRSError, RasterioError, RasterioIOError
+from rasterio.windows import Window
 
 from rs_workbench.errors import SceneError
 from rs_workbench.raster_gdal import gdal_settings, open_dataset, reason
 
 MaskKind = Literal["none", "nodata", "mask", "alpha"]
 
+_SAMPLE = 256
 _METRES_PER_DEGREE = 111_319.490793  # on the equator of WGS 84
 _WGS84_E2 = 0.00669437999014
 _PYTHON_IN_VRT = re.compile(r"<PixelFunctionLanguage>\s*Python", re.IGNORECASE)
@@ -254,7 +256,7 @@ def _describe(dataset: rasterio.DatasetReader, name: str) -> Scene:
         path=name,
         shape=(dataset.height, dataset.width),
         dtype=str(np.result_type(*data_dtypes)),
-        band_names=_band_names(dataset),
+        band_names=_band_names(dataset, alpha),
         wavelengths=tuple(_wavelength(dataset, b) for b in dataset.indexes),
         scales=tuple(dataset.scales),
         offsets=tuple(dataset.offsets),
@@ -268,7 +270,7 @@ def _describe(dataset: rasterio.DatasetReader, name: str) -> Scene:
         driver=dataset.driver,
         size_bytes=size_bytes,
         mtime=mtime,
-        warnings=_warnings(name, crs, transform, gcps),
+        warnings=_warnings(name, crs, transform, gcps) + _alpha_warnings(dataset, name, alpha),
         alpha=alpha,
         dtypes=dtypes,
         rpcs=tuple(sorted(dataset.tags(ns="RPC").items())),
@@ -363,8 +365,22 @@ def _pixel_size(
     return rows, cols
 
 
-def _band_names(dataset: rasterio.DatasetReader) -> tuple[str, ...]:
+def _alpha_warnings(
+    dataset: rasterio.DatasetReader, name: str, alpha: int | None
+) -> tuple[str, ...]:
+    declared = _declared_alpha(dataset)
+    if declared is None or declared == alpha or dataset.descriptions[declared - 1]:
+        return ()
+    return (
+        f"band {declared} of '{name}' is declared as transparency (alpha), but its values vary "
+        "as data do: it is taken as data",
+    )
+
+
+def _band_names(dataset: rasterio.DatasetReader, alpha: int | None) -> tuple[str, ...]:
     plain = {ColorInterp.undefined, ColorInterp.gray, ColorInterp.palette}
+    if alpha is None:
+        plain.add(ColorInterp.alpha)
     names = []
     for band, text, color in zip(
         dataset.indexes, dataset.descriptions, dataset.colorinterp, strict=True
@@ -405,9 +421,32 @@ def _nodata_values(dataset: rasterio.DatasetReader) -> tuple[float | None, ...]:
     return tuple(dataset.nodatavals)
 
 
-def _alpha_band(dataset: rasterio.DatasetReader) -> int | None:
+def _declared_alpha(dataset: rasterio.DatasetReader) -> int | None:
     bands = [b for b, c in enumerate(dataset.colorinterp, 1) if c == ColorInterp.alpha]
     return bands[-1] if bands and dataset.count > 1 else None
+
+
+def _alpha_band(dataset: rasterio.DatasetReader) -> int | None:
+    """Find the band of transparency.
+
+    GDAL declares the fourth band of a byte GeoTIFF as alpha unless told otherwise, so that many
+    near-infrared bands are called so. A band with another name, or with many values between
+    transparent and opaque, is data.
+    """
+    alpha = _declared_alpha(dataset)
+    if alpha is None:
+        return None
+    name = (dataset.descriptions[alpha - 1] or "alpha").casefold()
+    if name not in ("alpha", "mask", "transparency", f"band {alpha}"):
+        return None
+    height, width = min(_SAMPLE, dataset.height), min(_SAMPLE, dataset.width)
+    window = Window((dataset.width - width) // 2, (dataset.height - height) // 2, width, height)
+    try:
+        sample = dataset.read(alpha, window=window)
+    except RasterioError:
+        return alpha
+    opaque = np.iinfo(sample.dtype).max if sample.dtype.kind in "iu" else sample.max()
+    return None if ((sample != 0) & (sample != opaque)).mean() > 0.5 else alpha
 
 
 def _mask_kind(
@@ -415,8 +454,8 @@ def _mask_kind(
 ) -> MaskKind:
     if alpha is not None:
         return "alpha"
-    flags = dataset.mask_flag_enums[0]
-    if MaskFlags.per_dataset in flags and MaskFlags.nodata not in flags:
+    flags = set(dataset.mask_flag_enums[0])
+    if MaskFlags.per_dataset in flags and not flags & {MaskFlags.nodata, MaskFlags.alpha}:
         return "mask"
     return "nodata" if any(value is not None for value in nodata) else "none"
 

@@ -14,7 +14,7 @@ from rasterio.features import shapes
 from rasterio.windows import Window as RasterWindow
 
 from rs_workbench.errors import SceneError
-from rs_workbench.raster_gdal import gdal_settings, open_dataset, reason
+from rs_workbench.raster_gdal import gdal_settings, open_dataset, read_bands, reason
 from rs_workbench.raster_reader import SceneReader
 from rs_workbench.raster_scene import Scene, describe_raster
 from rs_workbench.types import LabelMap, Mask, Pixels
@@ -122,7 +122,7 @@ def _read(
     out = np.empty((len(bands), *shape), scene.dtype)
     try:
         with gdal_settings(), open_dataset(scene.path) as dataset:
-            dataset.read(list(bands), out=out, resampling=method)
+            read_bands(dataset, bands, out, resampling=method)
     except RasterioError as error:
         raise SceneError(f"'{scene.path}' cannot be read ({reason(error)})") from error
     return out

@@ -241,12 +241,27 @@ def test_python_hidden_from_our_search_is_still_not_run(tmp_path, monkeypatch):
     assert not marker.exists()
 
 
-def test_alpha_band_is_no_data_band(tmp_path):
-    path = write_tif(tmp_path / "a.tif", ramp(4, 4, 4), photometric="RGB")
-    with rasterio.open(path, "r+") as file:
-        rgba = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
-        file.colorinterp = rgba
+def test_near_infrared_declared_as_alpha_is_data(tmp_path):
+    path = write_tif(tmp_path / "a.tif", ramp(4, 40, 40))
+    with rasterio.open(path) as file:
+        assert file.colorinterp[3] == ColorInterp.alpha, "this is what GDAL does by itself"
     scene = open_scene(path)
+    assert scene.mask_kind == "none"
+    assert scene.data_bands == (1, 2, 3, 4)
+    assert scene.band_names == ("red", "green", "blue", "band 4")
+    assert scene.warnings == (
+        f"band 4 of '{path}' is declared as transparency (alpha), but its values vary as data do: "
+        "it is taken as data",
+    )
+    named = open_scene(write_tif(tmp_path / "b.tif", ramp(4, 4, 4), names=("r", "g", "b", "nir")))
+    assert named.data_bands == (1, 2, 3, 4)
+    assert named.warnings == ()
+
+
+def test_alpha_band_is_no_data_band(tmp_path):
+    pixels = ramp(4, 4, 4)
+    pixels[3] = np.where(pixels[3] % 2, 0, 255)
+    scene = open_scene(write_tif(tmp_path / "a.tif", pixels))
     assert scene.mask_kind == "alpha"
     assert scene.alpha == 4
     assert scene.data_bands == (1, 2, 3)
