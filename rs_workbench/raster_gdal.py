@@ -14,9 +14,12 @@ from typing import Any
 
 import rasterio
 from numpy.typing import NDArray
-from rasterio.errors import NotGeoreferencedWarning
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 CACHE_BYTES = 64 * 2**20
+GDAL_ERRORS = (RasterioError, CPLE_BaseError)
+"""What GDAL raises: rasterio wraps its errors on most ways, but not on all."""
 
 _REMOTE = ("/vsicurl", "/vsis3", "/vsigs", "/vsiaz", "/vsiadls", "/vsioss", "/vsiswift")
 _open_lock = threading.Lock()

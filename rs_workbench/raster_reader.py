@@ -14,11 +14,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterWindow
 
 from rs_workbench.errors import SceneError
-from rs_workbench.raster_gdal import CACHE_BYTES, gdal_settings, open_dataset, read_bands, reason
+from rs_workbench.raster_gdal import (
+    CACHE_BYTES,
+    GDAL_ERRORS,
+    gdal_settings,
+    open_dataset,
+    read_bands,
+    reason,
+)
 from rs_workbench.raster_resample import read_resampled
 from rs_workbench.raster_scene import Scene
 from rs_workbench.types import Mask, Pixels
@@ -99,7 +105,7 @@ class SceneReader:
         self._stack.enter_context(gdal_settings(self._cache_bytes))
         try:
             self._dataset = self._stack.enter_context(open_dataset(self._raster.path))
-        except RasterioError as error:
+        except GDAL_ERRORS as error:
             self._stack.close()
             raise SceneError(
                 f"'{self._raster.path}' can no longer be opened ({reason(error)}): "
@@ -153,7 +159,7 @@ class SceneReader:
         read = np.empty((len(self._indexes), window.height, window.width), self._dtype)
         try:
             read_bands(self._dataset, self._indexes, read, window=_raster_window(window))
-        except RasterioError as error:
+        except GDAL_ERRORS as error:
             raise self._unreadable(window, error) from error
         return read
 
@@ -166,7 +172,7 @@ class SceneReader:
         assert self._dataset is not None
         try:
             mask: NDArray[Any] = self._dataset.read_masks(1, window=_raster_window(window))
-        except RasterioError as error:
+        except GDAL_ERRORS as error:
             raise self._unreadable(window, error) from error
         return mask
 

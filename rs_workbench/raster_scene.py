@@ -18,11 +18,11 @@ import rasterio
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import CRSError, RasterioError, RasterioIOError
+from rasterio.errors import CRSError
 from rasterio.windows import Window
 
 from rs_workbench.errors import SceneError
-from rs_workbench.raster_gdal import gdal_settings, open_dataset, reason
+from rs_workbench.raster_gdal import GDAL_ERRORS, gdal_settings, open_dataset, reason
 
 MaskKind = Literal["none", "nodata", "mask", "alpha"]
 
@@ -158,7 +158,7 @@ def open_scene(path: str | Path) -> Scene:
             with open_dataset(name) as dataset:
                 _refuse(dataset, name)
                 return _describe(dataset, name)
-        except RasterioIOError as error:
+        except GDAL_ERRORS as error:
             raise SceneError(_why_not_opened(name, reason(error))) from error
 
 
@@ -185,7 +185,7 @@ def describe_raster(path: str | Path) -> Scene:
         try:
             with open_dataset(name) as dataset:
                 return _describe(dataset, name)
-        except RasterioIOError as error:
+        except GDAL_ERRORS as error:
             raise SceneError(_why_not_opened(name, reason(error))) from error
 
 
@@ -443,7 +443,7 @@ def _alpha_band(dataset: rasterio.DatasetReader) -> int | None:
     window = Window((dataset.width - width) // 2, (dataset.height - height) // 2, width, height)
     try:
         sample = dataset.read(alpha, window=window)
-    except RasterioError:
+    except GDAL_ERRORS:
         return alpha
     opaque = np.iinfo(sample.dtype).max if sample.dtype.kind in "iu" else sample.max()
     return None if ((sample != 0) & (sample != opaque)).mean() > 0.5 else alpha

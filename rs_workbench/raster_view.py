@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
 from rasterio.features import shapes
 from rasterio.windows import Window as RasterWindow
 
 from rs_workbench.errors import SceneError
-from rs_workbench.raster_gdal import gdal_settings, open_dataset, read_bands, reason
+from rs_workbench.raster_gdal import GDAL_ERRORS, gdal_settings, open_dataset, read_bands, reason
 from rs_workbench.raster_reader import SceneReader
 from rs_workbench.raster_scene import Scene, describe_raster
 from rs_workbench.types import LabelMap, Mask, Pixels
@@ -123,7 +122,7 @@ def _read(
     try:
         with gdal_settings(), open_dataset(scene.path) as dataset:
             read_bands(dataset, bands, out, resampling=method)
-    except RasterioError as error:
+    except GDAL_ERRORS as error:
         raise SceneError(f"'{scene.path}' cannot be read ({reason(error)})") from error
     return out
 

@@ -8,7 +8,10 @@ colours and names, and GDAL copies it in bounded memory.
 from __future__ import annotations
 
 import logging
+import os
+import re
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,11 +21,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 import rasterio.shutil
-from rasterio.errors import RasterioError
 
 from rs_workbench.card import LegendClass
 from rs_workbench.errors import OutputError
-from rs_workbench.raster_gdal import CACHE_BYTES, gdal_settings, open_dataset, reason
+from rs_workbench.raster_gdal import CACHE_BYTES, GDAL_ERRORS, gdal_settings, open_dataset, reason
 from rs_workbench.raster_resample import native_index
 from rs_workbench.raster_scene import Scene
 from rs_workbench.types import NODATA
@@ -39,6 +41,7 @@ _GDAL_TYPES = {
     "float32": "Float32",
     "float64": "Float64",
 }
+_LIBTIFF_LINE = re.compile(rb"_tiff(Write|Seek|Close|Size|Read)Proc: .*\r?\n")
 _ROWS_BYTES = 16 * 2**20
 
 
@@ -151,7 +154,8 @@ def finish_raster(
     """
     _check_size(raw, scene, spec)
     partial = out.with_name(f"{out.stem}.partial{out.suffix}")
-    with _removed_at_end([Path(f"{raw}.vrt"), Path(f"{raw}.native")], partial):
+    scratch = [Path(f"{raw}{ending}") for ending in (".vrt", ".native", ".native.vrt")]
+    with _removed_at_end(scratch, partial):
         if scene.native is not None:
             raw, scene = _back_to_native(raw, scene, spec), scene.native
         vrt = Path(f"{raw}.vrt")
@@ -314,8 +318,32 @@ def _copy_to_cog(vrt: Path, partial: Path, spec: RasterSpec, cache_bytes: int) -
         "NUM_THREADS": "ALL_CPUS",
     }
     settings = gdal_settings(cache_bytes, GDAL_NUM_THREADS="ALL_CPUS")
-    with settings, _told(partial), _errors_raised(partial), open_dataset(str(vrt)) as source:
-        rasterio.shutil.copy(source, str(partial), driver="COG", **options)
+    with settings, _told(partial), _errors_raised(partial), _libtiff_silenced():
+        with open_dataset(str(vrt)) as source:
+            rasterio.shutil.copy(source, str(partial), driver="COG", **options)
+
+
+@contextmanager
+def _libtiff_silenced() -> Iterator[None]:
+    """Keep libtiff from adding lines of its own to our one sentence about a full disk.
+
+    It writes them to the process's stderr, past every handler. Whatever else is written there
+    meanwhile is passed on afterwards.
+    """
+    try:
+        real = os.dup(2)
+    except OSError:  # a process without stderr
+        yield
+        return
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(real, 2)
+            kept.seek(0)
+            os.write(real, _LIBTIFF_LINE.sub(b"", kept.read()))
+            os.close(real)
 
 
 @contextmanager
@@ -325,7 +353,7 @@ def _told(out: Path) -> Iterator[None]:
         yield
     except OutputError:
         raise
-    except (OSError, RasterioError) as error:
+    except (OSError, *GDAL_ERRORS) as error:
         raise OutputError(_cannot_write(out, reason(error))) from error
 
 
