@@ -98,7 +98,8 @@ def measure(
     -----
     Probes are long and narrow, so that a reach of hundreds of pixels costs no more than a few
     tiles. A reach found so is one in float32: influence below 1e-5 of the scores' spread is
-    not seen.
+    not seen. Borders of the probes lie on the stride, so ``stride - 1`` is added: a pixel may act
+    on all of the stride cell it lies in, and so reach that much farther from its own place.
     """
     probe = _Probe(predict, n_bands, np.random.default_rng(seed))
     stride = _find_stride(probe, fixed_size)
@@ -108,7 +109,7 @@ def measure(
         if fixed_size is None:
             trials += [t for shape in shapes for t in _cut_ends(probe, shape, stride)]
         if all(trial.seen < trial.room for trial in trials):
-            reach = max(trial.seen for trial in trials)
+            reach = max(trial.seen for trial in trials) + stride - 1
             return Geometry(stride, reach, reach, 1.0, fixed_size)
     distance, agreement = _effective_reach([t for t in trials if t.quiet])
     return Geometry(stride, None, distance, agreement, fixed_size)
@@ -132,7 +133,7 @@ def measure_once(
     fixed_size : tuple of int or None
         (height, width) where it takes one size only.
     store : Path
-        JSON file of this very network, see `backends.engines.cache_folder`.
+        JSON file of this very network, see `backends.conversion.cache_folder`.
 
     Returns
     -------

@@ -12,8 +12,8 @@ from rasterio.transform import from_origin
 from rs_workbench.card import Band, LegendClass, ModelCard, write_card
 
 COLORS = ("#1f78b4", "#f5deb3", "#33a02c", "#e31a1c", "#6a3d9a", "#b15928")
-REACH = 23
-"""Of `write_unet`: convolutions at strides 1, 2, 4, 8, 4, 2, 1 and the phase of the poolings."""
+REACH = 30
+"""Of `write_unet`: convolutions at strides 1, 2, 4, 8, 4, 2, 1, and the place in a stride cell."""
 
 
 def card(n_bands=3, n_classes=4, **kw):
