@@ -72,7 +72,7 @@ def test_class_map(tmp_path):
         assert file.transform == NORTH_UP
         assert file.nodata == 255
         assert file.dtypes == ("uint8",)
-        assert file.compression.name == "deflate"
+        assert file.compression.name == "lzw"
         assert file.descriptions == ("class",)
         assert file.colormap(1)[4] == (0xB1, 0x59, 0x28, 255)
         assert file.tags()["RSW_MODEL"] == "ice 1 <&>"
