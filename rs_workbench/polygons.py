@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shapely import Polygon
 
 _STRIP_PIXELS = 2_000_000
+_BATCH = 50_000  # polygons; opening the file again and again costs more than writing
 LAYER = "classes"
 
 
@@ -223,6 +224,7 @@ class _Writer:
     classes: Sequence[LegendClass]
 
     def __post_init__(self) -> None:
+        self._waiting: list[_Finished] = []
         self._legend = {entry.value: entry for entry in self.classes}
         area = scene_area_ha(self.info)
         per_row = np.full(self.info.shape[0], np.nan if area is None else area)
@@ -231,13 +233,20 @@ class _Writer:
     def write(self, finished: _Finished) -> None:
         """Append polygons of the classes in the legend."""
         wanted = np.isin(finished.values, list(self._legend))
-        if wanted.any():
-            self._append(finished.polygons[wanted], finished.values[wanted])
+        self._waiting.append(_Finished(finished.polygons[wanted], finished.values[wanted]))
+        if sum(len(part.values) for part in self._waiting) >= _BATCH:
+            self._flush()
 
     def close(self) -> None:
-        """Make the file even where there was nothing to write."""
-        if not self.path.exists():
-            self._append(np.empty(0, object), np.empty(0, np.intp))
+        """Write the rest; make the file even where there was nothing to write."""
+        self._flush()
+
+    def _flush(self) -> None:
+        parts, self._waiting = self._waiting, []
+        polygons = np.concatenate([np.empty(0, object), *(part.polygons for part in parts)])
+        values = np.concatenate([np.empty(0, np.intp), *(part.values for part in parts)])
+        if len(values) or not self.path.exists():
+            self._append(polygons, values)
 
     def _to_map(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
         """Pixels to map coordinates; without georeference, rows count downwards from 0."""
