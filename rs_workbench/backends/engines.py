@@ -8,39 +8,35 @@ was converted and chosen is kept in a cache folder, so that later runs never loa
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import platform
-import shutil
-import subprocess
-import sys
-import tempfile
 import time
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rs_workbench.backends import base
-from rs_workbench.card import CARD_MEMBER, ModelCard, plain_card
+from rs_workbench.backends.conversion import (
+    Converted,
+    cache_folder,
+    convert_once,
+    make_tile,
+    remember,
+    remembered,
+)
+from rs_workbench.card import ModelCard, plain_card
 from rs_workbench.errors import MissingDependencyError, ModelError
-from rs_workbench.memory import child_environment, nvidia_gpus
+from rs_workbench.memory import nvidia_gpus
 
 if TYPE_CHECKING:
     from rs_workbench.backends.onnx_backend import OnnxruntimePredictor, OpenvinoPredictor
     from rs_workbench.types import Image, Scores
 
 ONNX_ENGINES = ("openvino", "onnxruntime")
+CHOICE = "choice.json"
 MIN_AGREEMENT = 0.999
 """Share of a tile's pixels that must get the same class from two engines."""
-CONVERT_SECONDS = 1800
-_LAYOUT = "1"
-"""Raised when what the converters write changes, so that old folders are not read."""
 _ROUNDS = 5
 _HANDICAP = {"keras": 1.5, "torch": 1.5}
 """A framework takes memory and seconds to start, and was timed apart from the others."""
@@ -54,42 +50,6 @@ class Order:
     device: str = "auto"
     engine: str = "auto"
     cache: Path | None = None
-
-
-@dataclass(frozen=True)
-class Converted:
-    """A model as ONNX, with what its own framework made of one tile."""
-
-    onnx: Path
-    tile: Image
-    scores: Scores
-    seconds: float
-    engine: str
-    score_kind: str
-
-
-def cache_folder(path: Path, cache: Path | None = None) -> Path:
-    """Folder in which everything measured or made of one model is kept.
-
-    Parameters
-    ----------
-    path : Path
-        The model file or folder.
-    cache : Path, optional
-        Parent folder; default is `RSW_CACHE`, or else the user's cache folder.
-
-    Returns
-    -------
-    Path
-        Named after the network, not its card; it may not exist yet.
-    """
-    if cache is None and "RSW_CACHE" in os.environ:
-        cache = Path(os.environ["RSW_CACHE"])
-    if cache is None:
-        import pooch
-
-        cache = Path(pooch.os_cache("rs-workbench"))
-    return cache / f"{_hash_network(path)[:40]}-{_LAYOUT}"
 
 
 def load_onnx(
@@ -171,7 +131,7 @@ def load_framework_model(
         return on_gpu
     folder = cache_folder(path, order.cache)
     try:
-        converted = _convert_once(path, name, folder)
+        converted = convert_once(path, name, folder)
     except ModelError as error:
         if wanted != "auto":
             raise
@@ -237,12 +197,14 @@ class _Trial:
 
     def choose(self, wanted: str | None) -> tuple[base.Predictor, tuple[str, ...]]:
         """Load the engine wanted, or the one chosen before, or the fastest that agrees."""
-        chosen = wanted or _read_choice(self.folder)
+        chosen = wanted or remembered(self.folder / CHOICE)
         if chosen in ONNX_ENGINES:
             note = "as asked" if wanted else "chosen in an earlier run"
             try:
                 predictor = self.load(chosen)
-                return predictor, (f"engine {chosen} on cpu, {note}{self.check(predictor)}",)
+                checked = self.check(predictor)
+                predictor.forget_sizes()
+                return predictor, (f"engine {chosen} on cpu, {note}{checked}",)
             except ModelError:
                 if wanted:
                     raise
@@ -287,12 +249,13 @@ class _Trial:
         if self.converted is not None:
             times[self.converted.engine] = self.converted.seconds
         fastest = min(times, key=lambda name: times[name] * _HANDICAP.get(name, 1.0))
-        _write_choice(self.folder, fastest)
+        remember(self.folder / CHOICE, fastest)
         listed = ", ".join(f"{name} {1000 * t:.0f} ms" for name, t in times.items())
         size = " x ".join(str(n) for n in tile.shape[2:])
         note = f"the fastest on a tile of {size} px ({listed})"
         for predictor in loaded:
             if predictor.engine == fastest:
+                predictor.forget_sizes()
                 return predictor, (f"engine {fastest} on cpu, {note}", *refused)
         return _load_own(self.path, self.card, "cpu", note)
 
@@ -335,34 +298,6 @@ class _Trial:
         return make_tile(card.n_bands, *size)
 
 
-def make_tile(n_bands: int, height: int, width: int, *, seed: int = 0) -> Image:
-    """Draw a tile that has detail at every scale, as scenes do.
-
-    Parameters
-    ----------
-    n_bands, height, width : int
-        Its size.
-    seed : int
-        Of the random numbers.
-
-    Returns
-    -------
-    ndarray of float32, shape (1, B, H, W)
-        Mean 0 and spread 1, about.
-    """
-    rng = np.random.default_rng(seed)
-    tile = np.zeros((1, n_bands, height, width), dtype=np.float32)
-    for scale in (1, 4, 16, 64):
-        coarse = (1, n_bands, -(-height // scale), -(-width // scale))
-        noise = rng.standard_normal(coarse, dtype=np.float32)
-        noise = noise.repeat(scale, axis=2).repeat(scale, axis=3)
-        tile += noise[..., :height, :width] / 2
-    return tile
-
-
-# Conversion
-
-
 def _framework_of(path: Path) -> str:
     return "keras" if path.suffix.lower() == ".keras" else "torch"
 
@@ -394,122 +329,3 @@ def _bare_card(path: Path, converted: Converted) -> ModelCard:
     kind: Any = converted.score_kind
     n_bands, n_classes = converted.tile.shape[1], converted.scores.shape[1]
     return plain_card(path.stem, n_bands, n_classes, scores=kind)
-
-
-def _convert_once(path: Path, name: str, folder: Path) -> Converted:
-    """Find the converted model in the cache, or convert it in a child process."""
-    found = _read_converted(folder)
-    if found is not None:
-        return found
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".converting-"))
-    except OSError as error:
-        raise ModelError(
-            f"'{path.name}' cannot be converted, as the cache folder '{folder.parent}' cannot be"
-            f" written ({error}): set RSW_CACHE to a folder that can"
-        ) from error
-    try:
-        _convert(path, name, work)
-        if _read_converted(work) is None:
-            raise ModelError(f"'{path.name}' was converted, but the result is incomplete")
-        _put_in_place(work, folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    found = _read_converted(folder)
-    if found is None:
-        raise ModelError(f"'{path.name}' was converted, but '{folder}' cannot be read")
-    return found
-
-
-def _put_in_place(work: Path, folder: Path) -> None:
-    """Move the finished files; `facts.json` last, as it says that all is there."""
-    folder.mkdir(exist_ok=True)
-    for file in sorted(work.iterdir(), key=lambda file: file.name == "facts.json"):
-        file.replace(folder / file.name)
-
-
-def _convert(path: Path, name: str, folder: Path) -> None:
-    """Run the converter, which alone loads the framework, without a GPU."""
-    root = str(Path(__file__).resolve().parents[2])
-    environment = child_environment(gpu=False)
-    environment["PYTHONPATH"] = os.pathsep.join(
-        [root, *filter(None, [environment.get("PYTHONPATH")])]
-    )
-    module = f"rs_workbench.backends.{name}_convert"
-    command = [sys.executable, "-P", "-m", module, str(path.resolve()), str(folder)]
-    try:
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=CONVERT_SECONDS
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ModelError(f"'{path.name}' cannot be converted to ONNX: {error}") from error
-    if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        reason = lines[-1] if lines else f"the converter ended with code {done.returncode}"
-        raise ModelError(f"'{path.name}' cannot be converted to ONNX: {reason}")
-
-
-def _read_converted(folder: Path) -> Converted | None:
-    """Read what a converter wrote; None where it is not complete."""
-    try:
-        facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-        with np.load(folder / "reference.npz", allow_pickle=False) as arrays:
-            tile, scores = arrays["tile"], arrays["scores"]
-        onnx = folder / "model.onnx"
-        seconds = float(facts["seconds_per_tile"])
-        kind = str(facts["scores"])
-        return (
-            Converted(onnx, tile, scores, seconds, facts["engine"], kind)
-            if onnx.exists()
-            else None
-        )
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
-        return None
-
-
-def _hash_network(path: Path) -> str:
-    """Hash what a model computes: all of it but the card."""
-    from rs_workbench.backends import hash_model
-
-    if path.is_dir():
-        return hash_model(path, leave_out=CARD_MEMBER)
-    if path.suffix.lower() == ".onnx" or not zipfile.is_zipfile(path):
-        return hash_model(path)
-    digest = hashlib.sha256()
-    with zipfile.ZipFile(path) as archive:
-        for member in sorted(archive.infolist(), key=lambda m: m.filename):
-            if member.filename != CARD_MEMBER:
-                digest.update(f"{member.filename}\0{member.file_size}\0".encode())
-                with archive.open(member) as stream:
-                    while block := stream.read(1 << 20):
-                        digest.update(block)
-    return digest.hexdigest()
-
-
-# What was chosen before
-
-
-def _read_choice(folder: Path) -> str | None:
-    try:
-        choice = json.loads((folder / "choice.json").read_text(encoding="utf-8"))
-        return str(choice["engine"]) if choice["machine"] == _machine() else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _write_choice(folder: Path, engine: str) -> None:
-    """Remember an engine; where that is impossible the next run measures again."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        new = folder / f"choice.json.{os.getpid()}.part"
-        new.write_text(json.dumps({"engine": engine, "machine": _machine()}), encoding="utf-8")
-        new.replace(folder / "choice.json")
-    except OSError:
-        return
-
-
-def _machine() -> list[str]:
-    """Tell what a choice depends on: the processor and the engines' versions."""
-    versions = [f"{name} {metadata.version(name)}" for name in ONNX_ENGINES]
-    return [platform.machine(), platform.processor(), str(os.cpu_count()), *versions]

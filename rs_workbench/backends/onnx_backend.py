@@ -144,6 +144,9 @@ class _OnnxPredictor:
         size = self.fixed_size or (_TRIAL_SIZE, _TRIAL_SIZE)
         return self._score(np.zeros((1, self.graph.n_bands, *size), dtype=np.float32)).shape[1]
 
+    def forget_sizes(self) -> None:
+        """Give back what is held for the tile sizes scored so far."""
+
     def _check_size(self, size: tuple[int, ...]) -> None:
         if self.fixed_size is not None and size != self.fixed_size:
             raise ModelError(
@@ -175,6 +178,10 @@ class OpenvinoPredictor(_OnnxPredictor):
             raise _refused(path, "OpenVINO", error) from error
         self._compiled: OrderedDict[tuple[int, ...], Any] = OrderedDict()
         self.preferred_batch = 1
+
+    def forget_sizes(self) -> None:
+        """Give back the networks compiled for the tile sizes scored so far."""
+        self._compiled.clear()
 
     def _score(self, batch: Image) -> Scores:
         requests = self._requests((1, *batch.shape[1:]))

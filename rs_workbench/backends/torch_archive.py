@@ -10,7 +10,6 @@ data is checked and copied into a new archive in memory, and all else is refused
 
 from __future__ import annotations
 
-import ast
 import io
 import json
 import keyword
@@ -22,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rs_workbench.backends.torch_expressions import find_fault, is_plain_name
 from rs_workbench.errors import ModelError, UnsafeModelError
 
 _MODEL = "models/model.json"
@@ -51,15 +51,6 @@ _TEXT_OPS = frozenset(
     " conv1d conv3d scatter".split()
 )
 """Operators that may be given text: names of modes, equations, messages."""
-_FUNCTIONS = frozenset(
-    "Symbol Integer Float Rational Half One Zero NegativeOne Add Mul Pow Max Min Abs Mod"
-    " FloorDiv CleanDiv CeilDiv PythonMod ModularIndexing IntTrueDiv FloatTrueDiv TrueDiv"
-    " PowByNatural FloatPow CeilToInt FloorToInt TruncToInt TruncToFloat RoundToInt RoundDecimal"
-    " ToFloat Identity Where LShift RShift ceiling floor sqrt Piecewise ExprCondPair Tuple"
-    " Eq Ne Lt Le Gt Ge Equality Unequality StrictLessThan LessThan StrictGreaterThan"
-    " GreaterThan And Or Not BooleanTrue BooleanFalse Relational"
-    " IsNonOverlappingAndDenseIndicator OpaqueUnaryFn_sqrt".split()
-)
 _TREE_TYPES = ("builtins.tuple", "builtins.list", "builtins.dict")
 _PICKLE_GLOBALS = frozenset(
     ["torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter"]
@@ -72,12 +63,6 @@ _NAMES |= {
     key: _DOTTED for key in ("parameter_name", "buffer_name", "tensor_constant_name", "fqn")
 }
 _CHECKED_ELSEWHERE = ("target", "as_string", "as_strings", "in_spec", "out_spec")
-_ARITHMETIC = (
-    *(ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv),
-    *(ast.Mod, ast.Pow, ast.BitAnd, ast.BitOr),
-)
-_MAX_EXPRESSION = 20_000
-_MAX_POWER = 16
 _AGAIN = (
     "export the network again, from code you trust, with  torch.export.save("
     "torch.export.export(model.eval(), (batch,), dynamic_shapes=...), 'model.pt2')"
@@ -245,8 +230,6 @@ def _clean_program(name: str, model: dict[str, Any]) -> dict[str, Any]:
             raise ModelError(
                 f"'{name}' changes its own state or takes objects ({next(iter(spec))}): {_AGAIN}"
             )
-    for symbol in model["range_constraints"]:
-        _check_expression(name, symbol)
     return {
         "graph_module": {
             "graph": graph,
@@ -256,11 +239,20 @@ def _clean_program(name: str, model: dict[str, Any]) -> dict[str, Any]:
             "treespec_namedtuple_fields": {},
         },
         "opset_version": {"aten": int(model["opset_version"]["aten"])},
-        "range_constraints": model["range_constraints"],
+        "range_constraints": _clean_ranges(model["range_constraints"]),
         "schema_version": {k: int(v) for k, v in model["schema_version"].items()},
         "verifiers": ["TRAINING"],
         "torch_version": "",
         "guards_code": [],
+    }
+
+
+def _clean_ranges(ranges: dict[str, Any]) -> dict[str, Any]:
+    """Ranges of plain symbols; torch 2.15 cannot work on with those of products (2*s0)."""
+    return {
+        symbol: {key: None if value is None else int(value) for key, value in span.items()}
+        for symbol, span in ranges.items()
+        if is_plain_name(symbol)
     }
 
 
@@ -359,90 +351,12 @@ def _need(name: str, pattern: re.Pattern[str], text: object, what: str) -> None:
         )
 
 
-# Expressions
-
-
 def _check_expression(name: str, text: object) -> None:
-    """Refuse an expression of sizes that is more than arithmetic."""
-    problem = "too long or no text"
-    if isinstance(text, str) and len(text) <= _MAX_EXPRESSION:
-        try:
-            tree = ast.parse(text, mode="eval")
-            problem = _find_problem(tree.body)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            problem = "no expression"
-    if problem:
+    if fault := find_fault(text):
         raise UnsafeModelError(
-            f"'{name}' describes a size by something else than arithmetic ({problem}:"
+            f"'{name}' describes a size by something else than arithmetic ({fault}:"
             f" {str(text)[:80]!r}), which torch would evaluate: {_AGAIN}"
         )
-
-
-def _find_problem(node: ast.expr) -> str:
-    """Name the first thing in an expression that is not arithmetic; empty if all is."""
-    if isinstance(node, ast.Constant):
-        number = node.value if isinstance(node.value, int | float) else None
-        plain = number is not None and abs(number) < 1 << 70
-        return "" if plain else f"the constant {str(node.value)[:40]!r}"
-    if isinstance(node, ast.Name):
-        return "" if _is_plain_name(node.id) else f"the name '{node.id[:40]}'"
-    if isinstance(node, ast.Call):
-        return _find_call_problem(node)
-    if isinstance(node, ast.UnaryOp):
-        parts = [node.operand]
-    elif isinstance(node, ast.BinOp):
-        parts = [node.left, node.right]
-        if isinstance(node.op, ast.Pow) and not _is_small(node.right):
-            return "a large power"
-        if not isinstance(node.op, _ARITHMETIC):
-            return f"'{type(node.op).__name__}'"
-    elif isinstance(node, ast.Compare):
-        parts = [node.left, *node.comparators]
-    else:
-        return f"'{type(node).__name__}'"
-    return next(filter(None, map(_find_problem, parts)), "")
-
-
-def _find_call_problem(call: ast.Call) -> str:
-    function = call.func.id if isinstance(call.func, ast.Name) else ""
-    if function not in _FUNCTIONS:
-        return f"a call of '{ast.unparse(call.func)[:40]}'"
-    for word in call.keywords:
-        if word.arg is None or not isinstance(word.value, ast.Constant):
-            return "an option"
-        if type(word.value.value) not in (bool, int):
-            return "an option"
-    if function in ("Symbol", "Float"):
-        return _find_literal_problem(function, call.args)
-    if function in ("Pow", "PowByNatural", "FloatPow", "LShift"):
-        if len(call.args) != 2 or not _is_small(call.args[1]):
-            return "a large power"
-    return next(filter(None, map(_find_problem, call.args)), "")
-
-
-def _find_literal_problem(function: str, arguments: list[ast.expr]) -> str:
-    """Check ``Symbol('s0')`` and ``Float('0.5')``: the one place where text is allowed."""
-    values = [a.value for a in arguments if isinstance(a, ast.Constant)]
-    if len(arguments) != 1 or len(values) != 1:
-        return f"'{function}'"
-    if function == "Symbol":
-        name = values[0]
-        plain = isinstance(name, str) and _IDENTIFIER.fullmatch(name) and _is_plain_name(name)
-        return "" if plain else "a symbol's name"
-    number = re.fullmatch(r"-?[0-9]{1,40}(\.[0-9]{0,40})?(e[+-]?[0-9]{1,3})?", str(values[0]))
-    return "" if number else "a number"
-
-
-def _is_plain_name(name: str) -> bool:
-    return not name.startswith("_") and "__" not in name and len(name) < 100
-
-
-def _is_small(node: ast.expr) -> bool:
-    if isinstance(node, ast.UnaryOp):
-        node = node.operand
-    if isinstance(node, ast.Call) and len(node.args) == 1:
-        node = node.args[0]
-    return isinstance(node, ast.Constant) and type(node.value) is int and node.value <= _MAX_POWER
 
 
 # Sizes

@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rs_workbench.backends import torch_backend
-from rs_workbench.backends.engines import MIN_AGREEMENT, agreement, make_tile
+from rs_workbench.backends.conversion import make_tile
+from rs_workbench.backends.engines import MIN_AGREEMENT, agreement
 from rs_workbench.card import read_card
 from rs_workbench.errors import MissingDependencyError, ModelError, WorkbenchError
 
@@ -135,7 +136,11 @@ def _export(predictor: TorchPredictor, tile: torch.Tensor) -> torch.export.Expor
 
 
 def _no_form(predictor: TorchPredictor, error: Exception) -> ModelError:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
+    """Say why, by the innermost cause: the exporter wraps it in advice of its own."""
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    lines = str(cause).strip().splitlines() or [type(cause).__name__]
     return ModelError(
         f"'{predictor.path.name}' has no ONNX form ({lines[0][:200]}): torch runs it"
     )
