@@ -171,8 +171,8 @@ def _count_classes(
     present = [int(v) for v in np.flatnonzero(counts)]
     facts: dict[str, Any] = {"pixels": {str(v): int(counts[v]) for v in present}}
     if area is not None:
-        weights = np.broadcast_to(area, (window.row + window.height,))[window.row :]
-        hectares = weights @ rows
+        by_row = area[window.slices[0]] if isinstance(area, np.ndarray) else area
+        hectares = np.broadcast_to(by_row, (window.height,)) @ rows
         facts["area_ha"] = {str(v): float(hectares[v]) for v in present}
     return facts
 

@@ -177,7 +177,7 @@ def test_area_on_a_geographic_grid_shrinks_towards_the_pole(tmp_path, pointwise)
     from rasterio.transform import from_origin
 
     scene = {"crs": "EPSG:4326", "transform": from_origin(10, 70, 0.01, 0.01)}
-    report, _, _ = run(tmp_path, nets.pixels((100, 100)), pointwise, scene=scene)
+    report, _, _ = run(tmp_path, nets.pixels((100, 100)), pointwise, scene=scene, tile=32)
     total = sum(c["area_ha"] for c in report.classes)
     # a square degree at 69.5 N: 111.54 km by 39.11 km on the ellipsoid
     assert total == pytest.approx(111.54 * 39.11 * 100, rel=0.002)
