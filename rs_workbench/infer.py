@@ -21,6 +21,7 @@ from rs_workbench.types import NODATA, Blend, Engine, ProgressStyle
 if TYPE_CHECKING:
     from rs_workbench.backends import LoadedModel
     from rs_workbench.backends.base import Predictor
+    from rs_workbench.journal import Journal
     from rs_workbench.memory import GpuLimit
     from rs_workbench.outputs import Paths, Report
     from rs_workbench.run import Job, OnProgress
@@ -66,6 +67,11 @@ class Listeners:
 
     on_progress: OnProgress | None = None
     log: Callable[[str], None] | None = None
+
+    def tell(self, line: str) -> None:
+        """Hand a line to the user."""
+        if self.log is not None:
+            self.log(line)
 
 
 @dataclass(frozen=True)
@@ -276,11 +282,14 @@ def _run(
     plan = {**job.plan.as_dict(), "engine": loaded.predictor.engine}
     with Journal.open(paths.work, what_was_asked(job, loaded, options), plan) as journal:
         report.resumed = journal.resumed
+        if journal.resumed:
+            listeners.tell(f"going on where an earlier run stopped, after {_done(journal)}")
         for spec in Finisher(job.card, job.save).specs:
             journal.add_layer(spec, job.scene.shape)
         predictor = _guarded(loaded, job, options, report, listeners)
         run_job(job, predictor, journal, on_progress=listeners.on_progress)
         tags = {"model": loaded.card.name, "model_sha256": loaded.sha256, "rsw": report.version}
+        listeners.tell(f"writing {paths.classes.name} and what belongs to it")
         report.files = finish_outputs(job, journal, paths, tags)
         facts = sum_facts(journal.strips)
     report.tiles_skipped = facts["skipped"]
@@ -289,6 +298,11 @@ def _run(
     report.peak_rss_mib = round(peak_rss_mib(), 1)
     report.warnings += _warnings_after(facts, report, options)
     shutil.rmtree(paths.work, ignore_errors=True)
+
+
+def _done(journal: Journal) -> str:
+    tiles = sum(facts["tiles"] for facts in journal.strips)
+    return f"{len(journal.strips)} strips, {tiles} tiles"
 
 
 def _guarded(
@@ -303,8 +317,7 @@ def _guarded(
 
     def log(line: str) -> None:
         report.notes.append(line)
-        if listeners.log is not None:
-            listeners.log(line)
+        listeners.tell(line)
 
     def to_cpu() -> Predictor:
         return load_predictor(loaded.path, card=loaded.card, device="cpu").predictor
@@ -324,6 +337,10 @@ def _guarded(
 
 def _warnings_after(facts: dict[str, Any], report: Report, options: Options) -> list[str]:
     warnings = []
+    if options.match_pixel_size:
+        warnings.append(
+            "pixels and areas are counted at the model's pixel size, the map is on the scene's grid"
+        )
     if facts["partial"]:
         warnings.append(
             f"about {facts['partial']} pixels have data in some bands only: the missing bands "

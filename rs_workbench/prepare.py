@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -230,7 +231,7 @@ def what_was_asked(job: Job, loaded: LoadedModel, options: Options) -> dict[str,
     """
     return {
         "version": version("rs-workbench"),
-        "scene": [job.scene.path, *job.scene.shape, job.scene.size_bytes, job.scene.mtime],
+        "scene": [_place(job.scene), *job.scene.shape, job.scene.size_bytes, job.scene.mtime],
         "model": loaded.sha256,
         "card": loaded.card.model_dump_json(),
         "bands": list(job.bands),
@@ -243,6 +244,12 @@ def what_was_asked(job: Job, loaded: LoadedModel, options: Options) -> dict[str,
         "--save": sorted(options.save),
         "--match-pixel-size": options.match_pixel_size,
     }
+
+
+def _place(scene: Scene) -> str:
+    """Path of the scene whatever the current folder; other names stay as GDAL takes them."""
+    path = Path(scene.path)
+    return str(path.resolve()) if path.exists() else scene.path
 
 
 def _scratch_bytes(job: Job) -> int:

@@ -353,3 +353,37 @@ def test_a_card_without_geometry_gets_it_measured_once(tmp_path, monkeypatch):
     whole = nets.whole_image(bare, values, nets.card())
     np.testing.assert_allclose(scores, whole, atol=1e-5 * np.abs(whole).max())
     assert list((tmp_path / "cache").rglob("geometry.json"))
+
+
+def test_matching_the_pixel_size_keeps_the_scene_s_grid(tmp_path, pointwise):
+    import cv2
+
+    model = nets.write_pointwise(tmp_path / "coarse.onnx", pixel_size=2.0)
+    coarse = nets.pixels((150, 200))
+    values = np.stack([cv2.resize(b, (400, 300), interpolation=cv2.INTER_NEAREST) for b in coarse])
+    scene = nets.write_scene(tmp_path / "scene.tif", values, size=1.0)
+    options = Options(match_pixel_size=True, engine="openvino")
+    report = infer_scene(scene, tmp_path / "map.tif", model=model, options=options)
+    labels = read(tmp_path / "map.tif")[0]
+    assert labels.shape == (300, 400)
+    assert [w for w in report.warnings if "counted at the model's pixel size" in w]
+    assert sum(c["pixels"] for c in report.classes) == 150 * 200
+    _, want, _ = run(tmp_path, values, pointwise)
+    np.testing.assert_array_equal(labels, want)
+
+
+def test_goes_on_from_another_folder(tmp_path, unet, monkeypatch):
+    scene = nets.write_scene(tmp_path / "scene.tif", nets.pixels((900, 300)))
+    options = Options(tile=128, engine="openvino")
+
+    def stop(done, total):
+        if done > 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        infer_scene(scene, tmp_path / "map.tif", model=unet, options=options, on_progress=stop)
+    monkeypatch.chdir(tmp_path)
+    lines = []
+    report = infer_scene("scene.tif", "map.tif", model=unet, options=options, log=lines.append)
+    assert report.resumed
+    assert "going on where an earlier run stopped, after" in lines[0]
