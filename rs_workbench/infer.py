@@ -339,7 +339,8 @@ def _warnings_after(facts: dict[str, Any], report: Report, options: Options) -> 
     warnings = []
     if options.match_pixel_size:
         warnings.append(
-            "pixels and areas are counted at the model's pixel size, the map is on the scene's grid"
+            "pixels and areas are counted at the model's pixel size, "
+            "whereas the map is on the scene's grid"
         )
     if facts["partial"]:
         warnings.append(
