@@ -375,15 +375,24 @@ def _read_inside(path: Path) -> str | bytes | None:
 
 def _read_member(path: Path) -> bytes | None:
     with zipfile.ZipFile(path) as archive:
-        if CARD_MEMBER not in archive.namelist():
+        name = _member_name(path, archive)
+        if name not in archive.namelist():
             return None
-        size = archive.getinfo(CARD_MEMBER).file_size
+        size = archive.getinfo(name).file_size
         if size > MAX_CARD_BYTES:
             raise ModelError(
                 f"the card inside '{path.name}' has {size} bytes, more than the"
                 f" {MAX_CARD_BYTES} a card may have"
             )
-        return archive.read(CARD_MEMBER)
+        return archive.read(name)
+
+
+def _member_name(path: Path, archive: zipfile.ZipFile) -> str:
+    """Name the card's member; torch wants all members under one root, extra ones in `extra`."""
+    if path.suffix.lower() != ".pt2":
+        return CARD_MEMBER
+    root = archive.namelist()[0].partition("/")[0]
+    return f"{root}/extra/{CARD_MEMBER}"
 
 
 def _write_inside(path: Path, card: ModelCard) -> Path | None:
@@ -407,22 +416,22 @@ def _write_member(path: Path, new: Path, text: str) -> None:
     """Copy the archive with the card as its last member; the others keep their bytes' places."""
     shutil.copyfile(path, new)
     with zipfile.ZipFile(new) as archive:
-        members = archive.infolist()
+        members, name = archive.infolist(), _member_name(path, archive)
     last = max(members, key=lambda member: member.header_offset)
-    if any(m.filename == CARD_MEMBER and m is not last for m in members):
-        _copy_other_members(path, new)
+    if any(m.filename == name and m is not last for m in members):
+        _copy_other_members(path, new, name)
     with zipfile.ZipFile(new, "a", zipfile.ZIP_STORED) as archive:
-        if CARD_MEMBER in archive.NameToInfo:
-            old = archive.NameToInfo.pop(CARD_MEMBER)
+        if name in archive.NameToInfo:
+            old = archive.NameToInfo.pop(name)
             archive.filelist.remove(old)
             archive.start_dir = old.header_offset
-        archive.writestr(zipfile.ZipInfo(CARD_MEMBER), text)
+        archive.writestr(zipfile.ZipInfo(name), text)
 
 
-def _copy_other_members(path: Path, new: Path) -> None:
+def _copy_other_members(path: Path, new: Path, name: str) -> None:
     with zipfile.ZipFile(path) as source, zipfile.ZipFile(new, "w") as target:
         for member in source.infolist():
-            if member.filename != CARD_MEMBER:
+            if member.filename != name:
                 target.writestr(member, source.read(member))
 
 

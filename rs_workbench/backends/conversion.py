@@ -202,7 +202,7 @@ def _hash_network(path: Path) -> str:
     digest = hashlib.sha256()
     with zipfile.ZipFile(path) as archive:
         for member in sorted(archive.infolist(), key=lambda m: m.filename):
-            if member.filename != CARD_MEMBER:
+            if member.filename.rpartition("/")[2] != CARD_MEMBER:
                 digest.update(f"{member.filename}\0{member.file_size}\0".encode())
                 with archive.open(member) as stream:
                     while block := stream.read(1 << 20):

@@ -127,7 +127,7 @@ def test_other_members_stay_where_they_are(tmp_path, card):
         assert archive.testzip() is None
         after = [(m.filename, m.header_offset, m.CRC) for m in archive.infolist()]
     assert after[:-1] == before
-    assert after[-1][0] == CARD_MEMBER
+    assert after[-1][0] == f"model/extra/{CARD_MEMBER}"
 
 
 def test_card_in_the_middle_of_an_archive_is_replaced(tmp_path, card):
