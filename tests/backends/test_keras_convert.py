@@ -188,11 +188,3 @@ def test_wrong_usage(capsys):
 def test_missing_model_is_one_sentence(tmp_path, capsys):
     assert keras_convert.main([str(tmp_path / "nowhere.keras"), str(tmp_path)]) == 1
     assert "nowhere.keras" in capsys.readouterr().err
-
-
-def test_tile_has_structure_and_repeats():
-    tile = keras_convert.make_tile(3, 100, 70)
-    assert tile.shape == (1, 3, 100, 70)
-    assert tile.dtype == np.float32
-    assert abs(float(tile.std()) - 1) < 0.3
-    np.testing.assert_array_equal(tile, keras_convert.make_tile(3, 100, 70))
