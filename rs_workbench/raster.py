@@ -12,7 +12,8 @@ from rs_workbench.raster_mosaic import build_mosaic, stack_bands
 from rs_workbench.raster_reader import ScenePixels, SceneReader
 from rs_workbench.raster_resample import at_pixel_size
 from rs_workbench.raster_scene import Scene, open_scene
-from rs_workbench.raster_write import RasterSpec, finish_raster
+from rs_workbench.raster_vrt import RasterSpec
+from rs_workbench.raster_write import finish_raster
 
 __all__ = [
     "RasterSpec",

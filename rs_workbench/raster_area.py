@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
-from rs_workbench.raster_scene import Scene, crs_of, linear_unit
+from rs_workbench.raster_ground import linear_unit
+from rs_workbench.raster_scene import Scene, crs_of
 
 _A = 6_378_137.0  # semi-major axis of WGS 84, m
 _E2 = 0.00669437999014

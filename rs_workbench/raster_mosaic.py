@@ -19,19 +19,8 @@ from xml.etree import ElementTree
 
 from rs_workbench.errors import MissingDependencyError, SceneError
 from rs_workbench.raster_scene import Scene, crs_of, open_scene
+from rs_workbench.raster_vrt import GDAL_TYPES
 
-_GDAL_TYPES = {
-    "uint8": "Byte",
-    "int8": "Int8",
-    "uint16": "UInt16",
-    "int16": "Int16",
-    "uint32": "UInt32",
-    "int32": "Int32",
-    "uint64": "UInt64",
-    "int64": "Int64",
-    "float32": "Float32",
-    "float64": "Float64",
-}
 _THROUGH_OSGEO = """
 import sys
 from osgeo import gdal
@@ -267,7 +256,7 @@ def _add_grid(root: ElementTree.Element, scene: Scene) -> None:
 
 def _add_source(root: ElementTree.Element, number: int, scene: Scene, name: str) -> None:
     band = ElementTree.SubElement(
-        root, "VRTRasterBand", dataType=_GDAL_TYPES[scene.dtype], band=str(number)
+        root, "VRTRasterBand", dataType=GDAL_TYPES[scene.dtype], band=str(number)
     )
     ElementTree.SubElement(band, "Description").text = name
     if scene.nodata[0] is not None:
@@ -279,7 +268,7 @@ def _add_source(root: ElementTree.Element, number: int, scene: Scene, name: str)
     properties = {
         "RasterXSize": str(scene.shape[1]),
         "RasterYSize": str(scene.shape[0]),
-        "DataType": _GDAL_TYPES[scene.dtype],
+        "DataType": GDAL_TYPES[scene.dtype],
         "BlockXSize": str(scene.block[1]),
         "BlockYSize": str(scene.block[0]),
     }

@@ -224,10 +224,12 @@ def native_index(size: int, zoom: float, new_size: int) -> NDArray[np.intp]:
 
     Parameters
     ----------
-    size, new_size : int
-        Samples of the own grid and of the view.
+    size : int
+        Samples of the own grid.
     zoom : float
         Samples of the own grid that one sample of the view stands for.
+    new_size : int
+        Samples of the view.
 
     Returns
     -------

@@ -6,31 +6,32 @@ own dataset from it (`rs_workbench.raster_reader.SceneReader`).
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import rasterio
 from affine import Affine
 from rasterio.crs import CRS
-from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import CRSError
-from rasterio.windows import Window
+from rasterio.enums import ColorInterp
 
 from rs_workbench.errors import SceneError
+from rs_workbench.raster_describe import (
+    MaskKind,
+    alpha_warnings,
+    file_stamp,
+    find_alpha,
+    find_mask_kind,
+    read_band_names,
+    read_nodata,
+    read_wavelength,
+)
 from rs_workbench.raster_gdal import GDAL_ERRORS, gdal_settings, open_dataset, reason
+from rs_workbench.raster_ground import ground_pixel_size
 
-MaskKind = Literal["none", "nodata", "mask", "alpha"]
-
-_SAMPLE = 256
-_METRES_PER_DEGREE = 111_319.490793  # on the equator of WGS 84
-_WGS84_E2 = 0.00669437999014
 _PYTHON_IN_VRT = re.compile(r"<PixelFunctionLanguage>\s*Python", re.IGNORECASE)
-_WAVELENGTH = re.compile(r"([\d.]+)\s*(nanomet|nm\b|micromet|µm|um\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -246,31 +247,29 @@ def _runs_python(dataset: rasterio.DatasetReader) -> bool:
 
 def _describe(dataset: rasterio.DatasetReader, name: str) -> Scene:
     crs, transform, gcps = _georeference(dataset)
-    size_bytes, mtime = _stamp(dataset, name)
-    nodata = _nodata_values(dataset)
-    alpha = _alpha_band(dataset)
+    size_bytes, mtime = file_stamp(dataset, name)
+    nodata, alpha = read_nodata(dataset), find_alpha(dataset)
     dtypes = tuple(dataset.dtypes)
     data_dtypes = [t for band, t in enumerate(dtypes, 1) if band != alpha] or list(dtypes)
-    pixel_size = _pixel_size(crs, transform, dataset.shape)
     return Scene(
         path=name,
         shape=(dataset.height, dataset.width),
         dtype=str(np.result_type(*data_dtypes)),
-        band_names=_band_names(dataset, alpha),
-        wavelengths=tuple(_wavelength(dataset, b) for b in dataset.indexes),
+        band_names=read_band_names(dataset, alpha),
+        wavelengths=tuple(read_wavelength(dataset, b) for b in dataset.indexes),
         scales=tuple(dataset.scales),
         offsets=tuple(dataset.offsets),
         nodata=nodata,
-        mask_kind=_mask_kind(dataset, alpha, nodata),
+        mask_kind=find_mask_kind(dataset, alpha, nodata),
         crs_wkt=crs.to_wkt() if crs else None,
         transform=transform,
         gcps=gcps,
-        pixel_size=pixel_size,
+        pixel_size=ground_pixel_size(crs, transform, dataset.shape),
         block=dataset.block_shapes[0],
         driver=dataset.driver,
         size_bytes=size_bytes,
         mtime=mtime,
-        warnings=_warnings(name, crs, transform, gcps) + _alpha_warnings(dataset, name, alpha),
+        warnings=_warnings(name, crs, transform, gcps) + alpha_warnings(dataset, name, alpha),
         alpha=alpha,
         dtypes=dtypes,
         rpcs=tuple(sorted(dataset.tags(ns="RPC").items())),
@@ -312,172 +311,6 @@ def _warnings(
             "hectares and the pixel size in metres are unknown",
         )
     return ()
-
-
-def metres_per_degree(latitude: float) -> tuple[float, float]:
-    """Give the length of a degree on WGS 84.
-
-    Parameters
-    ----------
-    latitude : float
-        Degrees.
-
-    Returns
-    -------
-    north, east : float
-        Metres along the meridian and along the parallel.
-
-    Examples
-    --------
-    >>> [round(m) for m in metres_per_degree(0.0)]
-    [110574, 111319]
-    """
-    sine = math.sin(math.radians(max(-90.0, min(90.0, latitude))))
-    bulge = 1 - _WGS84_E2 * sine**2
-    north = _METRES_PER_DEGREE * (1 - _WGS84_E2) / bulge**1.5
-    east = _METRES_PER_DEGREE * math.sqrt(max(0.0, 1 - sine**2)) / math.sqrt(bulge)
-    return north, east
-
-
-def linear_unit(crs: CRS) -> float | None:
-    """Metres in one unit of a projected coordinate system; None where it is not projected."""
-    try:
-        return float(crs.linear_units_factor[1]) if crs.is_projected else None
-    except CRSError:
-        return None
-
-
-def _pixel_size(
-    crs: CRS | None, transform: Affine | None, shape: tuple[int, int]
-) -> tuple[float, float] | None:
-    if not crs or transform is None:
-        return None
-    if crs.is_geographic:
-        latitude = transform.d * shape[1] / 2 + transform.e * shape[0] / 2 + transform.f
-        north, east = metres_per_degree(latitude)
-    else:
-        metres = linear_unit(crs)
-        if metres is None:
-            return None
-        north = east = metres
-    rows = math.hypot(transform.b * east, transform.e * north)
-    cols = math.hypot(transform.a * east, transform.d * north)
-    return rows, cols
-
-
-def _alpha_warnings(
-    dataset: rasterio.DatasetReader, name: str, alpha: int | None
-) -> tuple[str, ...]:
-    declared = _declared_alpha(dataset)
-    if declared is None or declared == alpha or dataset.descriptions[declared - 1]:
-        return ()
-    return (
-        f"band {declared} of '{name}' is declared as transparency (alpha), but its values vary "
-        "as data do: it is taken as data",
-    )
-
-
-def _band_names(dataset: rasterio.DatasetReader, alpha: int | None) -> tuple[str, ...]:
-    plain = {ColorInterp.undefined, ColorInterp.gray, ColorInterp.palette}
-    if alpha is None:
-        plain.add(ColorInterp.alpha)
-    names = []
-    for band, text, color in zip(
-        dataset.indexes, dataset.descriptions, dataset.colorinterp, strict=True
-    ):
-        names.append(text or (f"band {band}" if color in plain else color.name))
-    return tuple(names)
-
-
-def _wavelength(dataset: rasterio.DatasetReader, band: int) -> float | None:
-    """Centre wavelength in nm, from the tags of ENVI, of GDAL >= 3.10, or the description."""
-    micrometres = dataset.tags(band, ns="IMAGERY").get("CENTRAL_WAVELENGTH_UM")
-    if micrometres:
-        return _number(micrometres, 1000.0)
-    tags = {key.lower(): value for key, value in dataset.tags(band).items()}
-    units = tags.get("wavelength_units", "")
-    if "wavelength" in tags and units:
-        return _number(tags["wavelength"], _nm_in(units))
-    found = _WAVELENGTH.search(dataset.descriptions[band - 1] or "")
-    return _number(found[1], _nm_in(found[2])) if found else None
-
-
-def _nm_in(units: str) -> float:
-    return 1000.0 if units.lower().startswith(("micro", "um", "µm", "μm")) else 1.0
-
-
-def _number(text: str, factor: float) -> float | None:
-    try:
-        return round(float(text) * factor, 6)
-    except ValueError:
-        return None
-
-
-def _nodata_values(dataset: rasterio.DatasetReader) -> tuple[float | None, ...]:
-    """Nodata of each band; GDAL's NODATA_VALUES tag names one value a band for all together."""
-    together = dataset.tags().get("NODATA_VALUES", "").split()
-    if len(together) == dataset.count:
-        return tuple(float(value) for value in together)
-    return tuple(dataset.nodatavals)
-
-
-def _declared_alpha(dataset: rasterio.DatasetReader) -> int | None:
-    bands = [b for b, c in enumerate(dataset.colorinterp, 1) if c == ColorInterp.alpha]
-    return bands[-1] if bands and dataset.count > 1 else None
-
-
-def _alpha_band(dataset: rasterio.DatasetReader) -> int | None:
-    """Find the band of transparency.
-
-    GDAL declares the fourth band of a byte GeoTIFF as alpha unless told otherwise, so that many
-    near-infrared bands are called so. A band with another name, or with many values between
-    transparent and opaque, is data.
-    """
-    alpha = _declared_alpha(dataset)
-    if alpha is None:
-        return None
-    name = (dataset.descriptions[alpha - 1] or "alpha").casefold()
-    if name not in ("alpha", "mask", "transparency", f"band {alpha}"):
-        return None
-    height, width = min(_SAMPLE, dataset.height), min(_SAMPLE, dataset.width)
-    window = Window((dataset.width - width) // 2, (dataset.height - height) // 2, width, height)
-    try:
-        sample = dataset.read(alpha, window=window)
-    except GDAL_ERRORS:
-        return alpha
-    opaque = np.iinfo(sample.dtype).max if sample.dtype.kind in "iu" else sample.max()
-    return None if ((sample != 0) & (sample != opaque)).mean() > 0.5 else alpha
-
-
-def _mask_kind(
-    dataset: rasterio.DatasetReader, alpha: int | None, nodata: Sequence[float | None]
-) -> MaskKind:
-    if alpha is not None:
-        return "alpha"
-    flags = set(dataset.mask_flag_enums[0])
-    if MaskFlags.per_dataset in flags and not flags & {MaskFlags.nodata, MaskFlags.alpha}:
-        return "mask"
-    return "nodata" if any(value is not None for value in nodata) else "none"
-
-
-def _stamp(dataset: rasterio.DatasetReader, name: str) -> tuple[int, float]:
-    """Size and time of the files that hold pixels; statistics beside them may change freely."""
-    size, mtime = 0, 0.0
-    for file in {_local_file(f) for f in [*dataset.files, name]}:
-        if file is not None and not file.name.endswith((".aux.xml", ".ovr")):
-            status = file.stat()
-            size, mtime = size + status.st_size, max(mtime, status.st_mtime)
-    return size, mtime
-
-
-def _local_file(name: str) -> Path | None:
-    """Find the file on disk behind a GDAL name: itself, or the archive that contains it."""
-    stripped = re.sub(r"^(/vsi(zip|tar|gzip|7z|rar)/)+", "", name).lstrip("{")
-    path = Path(stripped)
-    for candidate in (path, *path.parents):
-        if candidate.is_file():
-            return candidate.resolve()
-    return None
 
 
 def crs_of(scene: Scene) -> CRS | None:
