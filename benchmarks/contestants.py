@@ -1,8 +1,9 @@
 """Ways to map one scene with one set of weights: ours, peers, and loops people write.
 
-Run by `peers.py`: python -m benchmarks.contestants NAME SCENE FOLDER. Such a process loads its
-libraries and its model once, then maps the scene each time a line comes in, and answers with what
-that cost. Every contestant reads the scene from disk and writes a class map to disk.
+Run by `peers.py`: python -m benchmarks.contestants NAME FOLDER SMALL_SCENE. Such a process loads
+its libraries and its model once, warms up on a small scene, then maps the scene that each line
+names, and answers with what that cost. Every contestant reads the scene from disk and writes a
+class map to disk.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -22,7 +24,8 @@ from benchmarks.measure import spend
 from benchmarks.scene import MEAN, N_CLASSES, STD
 
 TILE, OVERLAP, BATCH = 256, 64, 4
-Make = Callable[[Path, Path, Path], Callable[[], None]]
+Run = Callable[[Path, Path], object]
+Make = Callable[[Path], Run]
 
 
 def scaled(pixels: np.ndarray) -> np.ndarray:
@@ -47,22 +50,22 @@ def windows(scene: rasterio.DatasetReader, step: int) -> Iterator[Window]:
 # Ours
 
 
-def ours(scene: Path, folder: Path, output: Path, **choices: object) -> Callable[[], None]:
+def ours(folder: Path, **choices: object) -> Run:
     from rs_workbench.backends import load_predictor
     from rs_workbench.infer import Options, infer_scene
 
     model = folder / choices.pop("file", "unet.pt2")
     loaded = load_predictor(model, engine=choices.pop("engine", "auto"))
     options = Options(overwrite=True, **choices)
-    return lambda: infer_scene(scene, output, model=loaded, options=options)
+    return lambda scene, output: infer_scene(scene, output, model=loaded, options=options)
 
 
-def ours_eager(scene: Path, folder: Path, output: Path) -> Callable[[], None]:
-    return ours(scene, folder, output, engine="torch")
+def ours_eager(folder: Path) -> Run:
+    return ours(folder, engine="torch")
 
 
-def ours_keras(scene: Path, folder: Path, output: Path) -> Callable[[], None]:
-    return ours(scene, folder, output, file="unet.keras")
+def ours_keras(folder: Path) -> Run:
+    return ours(folder, file="unet.keras")
 
 
 # PyTorch peers
@@ -77,13 +80,13 @@ def torch_net(folder: Path) -> object:
     return load_unet(folder / "unet.npz")
 
 
-def whole_image(scene: Path, folder: Path, output: Path) -> Callable[[], None]:
+def whole_image(folder: Path) -> Run:
     """One forward pass over the whole scene: what all others should equal."""
     import torch
 
     net = torch_net(folder)
 
-    def run() -> None:
+    def run(scene: Path, output: Path) -> None:
         with rasterio.open(scene) as source:
             image = torch.from_numpy(scaled(source.read())[None])
         write_labels(output, net(image)[0].argmax(0).numpy(), scene)
@@ -91,13 +94,13 @@ def whole_image(scene: Path, folder: Path, output: Path) -> Callable[[], None]:
     return run
 
 
-def plain_loop(scene: Path, folder: Path, output: Path) -> Callable[[], None]:
+def plain_loop(folder: Path) -> Run:
     """One window after another, no overlap."""
     import torch
 
     net = torch_net(folder)
 
-    def run() -> None:
+    def run(scene: Path, output: Path) -> None:
         with rasterio.open(scene) as source:
             labels = np.zeros(source.shape, np.uint8)
             for window in windows(source, TILE):
@@ -108,13 +111,13 @@ def plain_loop(scene: Path, folder: Path, output: Path) -> Callable[[], None]:
     return run
 
 
-def monai(scene: Path, folder: Path, output: Path) -> Callable[[], None]:
+def monai(folder: Path) -> Run:
     import torch
     from monai.inferers import sliding_window_inference
 
     net = torch_net(folder)
 
-    def run() -> None:
+    def run(scene: Path, output: Path) -> None:
         with rasterio.open(scene) as source:
             image = torch.from_numpy(scaled(source.read())[None])
         scores = sliding_window_inference(
@@ -139,10 +142,10 @@ def geoai_inference() -> ModuleType:
     return module
 
 
-def geoai(scene: Path, folder: Path, output: Path) -> Callable[[], None]:
+def geoai(folder: Path) -> Run:
     net, inference = torch_net(folder), geoai_inference()
 
-    def run() -> None:
+    def run(scene: Path, output: Path) -> None:
         inference.predict_geotiff(
             net, str(scene), str(output), tile_size=TILE, overlap=OVERLAP, batch_size=BATCH,
             num_classes=N_CLASSES, output_dtype="uint8", output_nodata=255, preprocess_fn=scaled,
@@ -152,7 +155,7 @@ def geoai(scene: Path, folder: Path, output: Path) -> Callable[[], None]:
     return run
 
 
-def torchgeo(scene: Path, folder: Path, output: Path) -> Callable[[], None]:
+def torchgeo(folder: Path) -> Run:
     """The sampler and loader of torchgeo; stitching, which is the user's job, by the mean."""
     import torch
     from torch.utils.data import DataLoader
@@ -161,7 +164,7 @@ def torchgeo(scene: Path, folder: Path, output: Path) -> Callable[[], None]:
 
     net = torch_net(folder)
 
-    def run() -> None:
+    def run(scene: Path, output: Path) -> None:
         dataset = RasterDataset(str(scene))
         sampler = GridGeoSampler(dataset, size=TILE, stride=TILE - OVERLAP)
         loader = DataLoader(dataset, BATCH, sampler=sampler, collate_fn=stack_samples)
@@ -186,14 +189,14 @@ def torchgeo(scene: Path, folder: Path, output: Path) -> Callable[[], None]:
 # Keras
 
 
-def predict_loop(scene: Path, folder: Path, output: Path) -> Callable[[], None]:
+def predict_loop(folder: Path) -> Run:
     """`model.predict` for each batch of windows, centres kept: the loop of most tutorials."""
     import keras
 
     model = keras.saving.load_model(folder / "unet.keras")
     margin = OVERLAP // 2
 
-    def run() -> None:
+    def run(scene: Path, output: Path) -> None:
         with rasterio.open(scene) as source:
             labels, places = (
                 np.zeros(source.shape, np.uint8),
@@ -226,13 +229,14 @@ CONTESTANTS: dict[str, tuple[str, Make]] = {
 
 
 def main() -> None:
-    name, scene, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    name, folder, warm_up = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     answers, sys.stdout = sys.stdout, sys.stderr
-    run = CONTESTANTS[name][1](scene, folder, folder / f"peers_{name}.tif")
-    run()
+    run, output = CONTESTANTS[name][1](folder), folder / f"peers_{name}.tif"
+    run(warm_up, output)
     print("ready", file=answers, flush=True)
-    for _ in sys.stdin:
-        print(json.dumps(spend(run)), file=answers, flush=True)
+    for line in sys.stdin:
+        work = partial(run, Path(line.strip()), output)
+        print(json.dumps(spend(work)), file=answers, flush=True)
 
 
 if __name__ == "__main__":
