@@ -64,6 +64,7 @@ def load_predictor(
     cache: Path | None = None,
     gpu: GpuLimit | None = None,
     bare: bool = False,
+    ignore_card: bool = False,
 ) -> LoadedModel:
     """Load any model file that the workbench runs.
 
@@ -83,6 +84,8 @@ def load_predictor(
         How much GPU memory the framework may take.
     bare : bool
         Accept a model without a card and give it a plain one.
+    ignore_card : bool
+        Do not read the card in or beside the file.
 
     Returns
     -------
@@ -107,7 +110,7 @@ def load_predictor(
     path = Path(path)
     name = backend_name(path)
     _check_engine(path, name, engine)
-    card = card or read_card(path)
+    card = card if card or ignore_card else read_card(path)
     if card is None and not bare:
         raise ModelError(
             f"'{path.name}' has no card that says what its bands and classes are: write one with"
