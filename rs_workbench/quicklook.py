@@ -1,102 +1,27 @@
 """The quick look: one picture of the scene, its class map and the legend.
 
-Sizes in this file are pixels of the picture; the origin of the layout is the top left corner.
+Here is what the picture shows; `quicklook_draw` draws it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rs_workbench.card import LegendClass
 from rs_workbench.errors import OutputError
+from rs_workbench.quicklook_draw import DPI, Layout, Panel, draw, shorten
 from rs_workbench.raster_scene import Scene, describe_raster
 from rs_workbench.raster_view import map_strips, read_map, read_view, reduced_shape
 from rs_workbench.types import NODATA, LabelMap, Mask, Pixels
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-WIDTH = 1200
-_DPI = 100
-_EDGE, _GAP, _TITLE, _FOOT = 24, 20, 34, 30
-_LEGEND_WIDTH, _LEGEND_ROW = 236, 26
-_PANEL_HEIGHT = 820
-_WIDE = 1.8
-_SLOT = 150  # narrower panels stand in a slot of this width, so that titles do not meet
-_TITLE_PER_CHARACTER = 7
 _COUNT_LIMIT = 200_000_000
-_INK, _PAPER, _NO_DATA, _HATCH = "#222222", "#ffffff", "#f3f3f3", "#cfcfcf"
-_CJK_FONTS = (
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "Source Han Sans SC",
-    "Microsoft YaHei",
-    "SimHei",
-    "PingFang SC",
-    "Hiragino Sans GB",
-    "WenQuanYi Micro Hei",
-    "WenQuanYi Zen Hei",
-)
 _SENTINEL = ("b04", "b03", "b02")
 _RGB_NM = (665.0, 560.0, 490.0)
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Where the panels lie: side by side, or one above the other where they are wide."""
-
-    count: int
-    stacked: bool
-    height: int = 0
-    width: int = 0
-
-    @classmethod
-    def fit(cls, shape: tuple[int, int], count: int) -> _Layout:
-        """Give every panel as much room as the picture has; small maps are enlarged."""
-        stacked = count > 1 and shape[1] > _WIDE * shape[0]
-        across, down = (1, count) if stacked else (count, 1)
-        room = (WIDTH - 2 * _EDGE - _LEGEND_WIDTH) // across - _GAP
-        factor = min(room / shape[1], _PANEL_HEIGHT / down / shape[0])
-        return cls(
-            count, stacked, max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
-        )
-
-    @property
-    def slot(self) -> int:
-        """Width kept for one panel."""
-        return max(self.width, _SLOT)
-
-    @property
-    def across(self) -> int:
-        """Width of all panels with their gaps."""
-        return (1 if self.stacked else self.count) * (self.slot + _GAP)
-
-    @property
-    def down(self) -> int:
-        """Height of all panels with their titles."""
-        return (self.count if self.stacked else 1) * (self.height + _TITLE)
-
-    def place(self, index: int) -> tuple[int, int, int, int]:
-        """Left, top, width, height of one panel."""
-        left = _EDGE + (0 if self.stacked else index * (self.slot + _GAP))
-        top = _TITLE + (index * (self.height + _TITLE) if self.stacked else 0)
-        return left, top, self.width, self.height
-
-
-@dataclass(frozen=True)
-class _Panel:
-    """One picture of the figure."""
-
-    title: str
-    rgba: NDArray[np.uint8]
 
 
 def write_quicklook(
@@ -142,18 +67,18 @@ def write_quicklook(
         If the picture cannot be written.
     """
     info = describe_raster(map_path)
-    layout = _Layout.fit(info.shape, 2 if scene is not None else 1)
+    layout = Layout.fit(info.shape, 2 if scene is not None else 1)
     shape = reduced_shape(info.shape, layout.height, layout.width)
     labels = read_map(map_path, shape)
-    panels = [_Panel("class map", _paint(labels, classes))]
+    panels = [Panel("class map", _paint(labels, classes))]
     view = _scene_panel(scene, bands, shape) if scene is not None else None
     if view is not None:
         panels.insert(0, view)
     shares = _shares(map_path, info, labels, pixels)
-    layout = _Layout.fit(info.shape, len(panels))
-    figure = _draw(_north_up(panels, info), layout, info, (classes, shares))
+    layout = Layout.fit(info.shape, len(panels))
+    figure = draw(_north_up(panels, info), layout, info, (classes, shares))
     try:
-        figure.savefig(png_path, dpi=_DPI)
+        figure.savefig(png_path, dpi=DPI)
     except OSError as error:
         raise OutputError(
             f"'{png_path}' cannot be written ({error.strerror}): make room or choose another "
@@ -171,12 +96,12 @@ def _paint(labels: LabelMap, classes: Sequence[LegendClass]) -> NDArray[np.uint8
 
 def _scene_panel(
     scene: Scene, bands: Sequence[int] | None, shape: tuple[int, int]
-) -> _Panel | None:
+) -> Panel | None:
     shown = view_bands(scene, bands)
     view = read_view(scene, shown, shape)
     if view is None:
         return None
-    return _Panel(f"{_shorten(scene.name, 38)}  ({_band_words(scene, shown)})", _stretch(*view))
+    return Panel(f"{shorten(scene.name, 38)}  ({_band_words(scene, shown)})", _stretch(*view))
 
 
 def _band_words(scene: Scene, bands: Sequence[int]) -> str:
@@ -184,10 +109,6 @@ def _band_words(scene: Scene, bands: Sequence[int]) -> str:
     if any(" " in name for name in names):
         return f"band{'s' * (len(bands) > 1)} {', '.join(map(str, bands))}"
     return ", ".join(names)
-
-
-def _shorten(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 11]}...{text[-8:]}"
 
 
 def view_bands(scene: Scene, bands: Sequence[int] | None = None) -> tuple[int, ...]:
@@ -239,10 +160,10 @@ def _stretch(pixels: Pixels, valid: Mask) -> NDArray[np.uint8]:
     return rgba
 
 
-def _north_up(panels: list[_Panel], info: Scene) -> list[_Panel]:
+def _north_up(panels: list[Panel], info: Scene) -> list[Panel]:
     if info.transform is None or info.transform.e <= 0 or not info.transform.is_rectilinear:
         return panels
-    return [_Panel(panel.title, panel.rgba[::-1]) for panel in panels]
+    return [Panel(panel.title, panel.rgba[::-1]) for panel in panels]
 
 
 def _shares(
@@ -262,143 +183,3 @@ def _shares(
     counts[NODATA] = 0
     total = max(1, int(counts.sum()))
     return {value: count / total for value, count in enumerate(counts.tolist())}
-
-
-def _draw(
-    panels: Sequence[_Panel],
-    layout: _Layout,
-    info: Scene,
-    legend: tuple[Sequence[LegendClass], Mapping[int, float]],
-) -> Figure:
-    # Imported here, because it costs a third of a second that other verbs need not pay.
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    height = max(layout.down, _TITLE + _LEGEND_ROW * (len(legend[0]) + 2)) + _FOOT
-    width = 2 * _EDGE + layout.across + _LEGEND_WIDTH
-    with rc_context({"font.family": _fonts(), "font.size": 10, "hatch.linewidth": 0.6}):
-        figure = Figure((width / _DPI, height / _DPI), dpi=_DPI, facecolor=_PAPER)
-        FigureCanvasAgg(figure)
-        for index, panel in enumerate(panels):
-            axes = _axes(figure, layout.place(index))
-            _show(axes, panel, layout.slot // _TITLE_PER_CHARACTER)
-        _add_scale(axes, (layout.height, layout.width), info)
-        place = (_EDGE + layout.across, _TITLE, _LEGEND_WIDTH, height - _TITLE)
-        _add_legend(_axes(figure, place), height - _TITLE, *legend)
-    return figure
-
-
-def _axes(figure: Figure, place: tuple[int, int, int, int]) -> Axes:
-    """Axes at (left, top, width, height)."""
-    full_width, full_height = figure.get_size_inches() * _DPI
-    left, top, width, height = place
-    bottom = full_height - top - height
-    box = (left / full_width, bottom / full_height, width / full_width, height / full_height)
-    axes = figure.add_axes(box)
-    axes.set(xticks=[], yticks=[])
-    return axes
-
-
-def _show(axes: Axes, panel: _Panel, title_length: int) -> None:
-    axes.patch.set(facecolor=_NO_DATA, edgecolor=_HATCH, hatch="////")
-    height, width = panel.rgba.shape[:2]
-    axes.imshow(panel.rgba, interpolation="nearest", aspect="auto", extent=(0, width, height, 0))
-    title = _shorten(_drawable(panel.title), title_length)
-    axes.set_title(title, fontsize=10, color=_INK, loc="left", pad=6)
-    for spine in axes.spines.values():
-        spine.set(color="#888888", linewidth=0.8)
-
-
-def _add_scale(axes: Axes, size: tuple[int, int], info: Scene) -> None:
-    """Draw a scale bar of a round length under the map, and north where it is up."""
-    if info.pixel_size is None:
-        return
-    metres = info.pixel_size[1] * info.shape[1]
-    length = round_length(0.3 * metres)
-    text = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
-    below = -10 / size[0]
-    share = length / metres
-    plain: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False, "color": _INK}
-    axes.plot([0, share], [below, below], linewidth=2.5, solid_capstyle="butt", **plain)
-    axes.text(
-        share + 6 / size[1], below, text, va="center", fontsize=9, color=_INK,
-        transform=axes.transAxes,
-    )  # fmt: skip
-    if info.transform is not None and info.transform.is_rectilinear and size[1] >= 2 * _SLOT:
-        axes.text(
-            1, below, "north up", va="center", ha="right", fontsize=9, color=_INK,
-            transform=axes.transAxes,
-        )  # fmt: skip
-
-
-def round_length(metres: float) -> float:
-    """Round a length down to 1, 2 or 5 times a power of ten.
-
-    Parameters
-    ----------
-    metres : float
-        Length, m.
-
-    Returns
-    -------
-    float
-        Length, m.
-
-    Examples
-    --------
-    >>> round_length(3456.0), round_length(0.7)
-    (2000.0, 0.5)
-    """
-    power = 10.0 ** math.floor(math.log10(metres))
-    return max(step * power for step in (1, 2, 5) if step * power <= metres * (1 + 1e-9))
-
-
-def _add_legend(
-    axes: Axes, height: int, classes: Sequence[LegendClass], shares: Mapping[int, float]
-) -> None:
-    from matplotlib.patches import Rectangle
-
-    axes.axis("off")
-    axes.set(xlim=(0, _LEGEND_WIDTH), ylim=(height, 0))
-    style: dict[str, Any] = {"va": "center", "fontsize": 10, "color": _INK}
-    for row, entry in enumerate(classes):
-        y = row * _LEGEND_ROW + 10
-        axes.add_patch(Rectangle((2, y - 8), 22, 16, facecolor=entry.color, edgecolor="#666666"))
-        axes.text(32, y, _shorten(_drawable(_label(entry)), 26), **style)
-        share = _percent(shares.get(entry.value, 0.0))
-        axes.text(_LEGEND_WIDTH - 6, y, share, ha="right", **style)
-    y = len(classes) * _LEGEND_ROW + 10
-    patch = Rectangle(
-        (2, y - 8), 22, 16, facecolor=_NO_DATA, edgecolor=_HATCH, hatch="////", linewidth=0.8
-    )
-    axes.add_patch(patch)
-    axes.text(32, y, "no data", **style)
-
-
-def _percent(share: float) -> str:
-    if 0 < share < 0.001:
-        return "< 0.1 %"
-    return f"{100 * share:.1f} %"
-
-
-def _label(entry: LegendClass) -> str:
-    both = f"{entry.name} {entry.name_zh}" if entry.name_zh else entry.name
-    return both if _drawable(both) == both else entry.name
-
-
-def _fonts() -> list[str]:
-    from matplotlib.font_manager import fontManager
-
-    installed = set(fontManager.get_font_names())
-    return ["DejaVu Sans", *(font for font in _CJK_FONTS if font in installed)]
-
-
-def _drawable(text: str) -> str:
-    """Replace characters that no installed font has; matplotlib would warn and draw boxes."""
-    from matplotlib.font_manager import findfont, get_font
-
-    known: set[int] = set()
-    for font in _fonts():
-        known |= get_font(findfont(font)).get_charmap().keys()
-    return "".join(c if ord(c) in known else "?" for c in text)

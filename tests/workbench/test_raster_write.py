@@ -314,3 +314,26 @@ def test_memory_does_not_grow_with_the_map(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     small, large = map(float, done.stdout.split())
     assert large - small < 25, "the larger map has 44 MiB more pixels"
+
+
+@pytest.mark.slow
+def test_big_maps_become_big_tiffs(tmp_path):
+    side = 47_000
+    vrt = tmp_path / "s.vrt"
+    vrt.write_text(
+        f'<VRTDataset rasterXSize="{side}" rasterYSize="{side}">'
+        '<VRTRasterBand dataType="Byte" band="1"/></VRTDataset>'
+    )
+    raw = tmp_path / "layer.bin"
+    with raw.open("wb") as file:
+        file.truncate(side * side)
+    out = tmp_path / "map.tif"
+    finish_raster(raw, out, open_scene(vrt), RasterSpec.class_map(legend()))
+    assert out.read_bytes()[:4] == b"II\x2b\x00", "43 is the version number of BigTIFF"
+    check_cog(out)
+
+
+def test_small_maps_stay_classic_tiffs(tmp_path):
+    scene = open_scene(write_tif(tmp_path / "s.tif", ramp(1, 6, 5)))
+    out = finish(tmp_path, labels(6, 5), scene, RasterSpec.class_map(legend()))
+    assert out.read_bytes()[:4] == b"II\x2a\x00"
