@@ -326,11 +326,12 @@ def _build(keras: ModuleType, path: Path, device: str) -> Any:
     with _scope(keras, device):
         try:
             return keras.saving.load_model(path, compile=False, safe_mode=True)
-        except MemoryError:
-            raise
         except Exception as error:
             if is_out_of_memory(error):
-                raise
+                raise ModelError(
+                    f"'{path.name}' does not fit into the memory of {device} ({_short(error)}):"
+                    " close other programs that use it, or choose --device cpu"
+                ) from error
             raise ModelError(
                 f"'{path.name}' cannot be built by Keras {keras.__version__}"
                 f" ({_short(error)}): save it again with this version of Keras"

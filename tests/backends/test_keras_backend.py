@@ -391,6 +391,18 @@ def test_tensorflow_really_raises_that_error():
     assert keras_backend.is_out_of_memory(raised.value)
 
 
+def test_model_larger_than_memory_is_a_sentence(tmp_path, monkeypatch):
+    def load_model(*args, **options):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    path = save(sequential(layers.Conv2D(2, 1)), tmp_path)
+    monkeypatch.setattr(keras.saving, "load_model", load_model)
+    with pytest.raises(
+        ModelError, match=r"'model\.keras' does not fit .* cpu .*OOM.*--device cpu"
+    ):
+        load(path)
+
+
 class FakeConfig:
     """tf.config with two GPUs; no test here can see a real one."""
 
