@@ -318,7 +318,7 @@ def test_memory_does_not_grow_with_the_map(tmp_path):
 
 @pytest.mark.slow
 def test_big_maps_become_big_tiffs(tmp_path):
-    side = 47_000
+    side = 16_800
     vrt = tmp_path / "s.vrt"
     vrt.write_text(
         f'<VRTDataset rasterXSize="{side}" rasterYSize="{side}">'
@@ -326,9 +326,9 @@ def test_big_maps_become_big_tiffs(tmp_path):
     )
     raw = tmp_path / "layer.bin"
     with raw.open("wb") as file:
-        file.truncate(side * side)
+        file.truncate(8 * side * side)
     out = tmp_path / "map.tif"
-    finish_raster(raw, out, open_scene(vrt), RasterSpec.class_map(legend()))
+    finish_raster(raw, out, open_scene(vrt), RasterSpec("float64"))
     assert out.read_bytes()[:4] == b"II\x2b\x00", "43 is the version number of BigTIFF"
     check_cog(out)
 
