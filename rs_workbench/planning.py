@@ -18,7 +18,7 @@ FAIR_COST = 1.6
 DEAREST_COST = 2.6
 """Where an exact map costs more forward passes than this per pixel, the effective reach serves."""
 BATCH = 4
-PANEL_WIDTH = 4096
+PANEL_WIDTH = 2560
 """Widest panel, px, whatever the memory, so that wide scenes take no more than square ones."""
 BYTES_PER_TILE_PIXEL = 512
 """What a network keeps per pixel of a tile while it works: 64 float32 channels, twice."""
@@ -242,8 +242,8 @@ def _batch_bytes(load: Load, grid: Grid, batch: int) -> int:
 
 def _column_bytes(load: Load, grid: Grid) -> int:
     """Bytes of everything held that grows with the width of a panel, a pixel column."""
-    height = grid.tile[0]
-    read = (height + _row_step(load.block[0])) * (load.pixel_bytes + 1)
-    written = 2 * height * (load.layer_bytes + 1)
+    height, step = grid.tile[0], _row_step(load.block[0])
+    read = (height + 4 * step) * (load.pixel_bytes + 1)
+    written = 2 * height * (load.layer_bytes + 2)
     mixed = 3 * height * load.n_classes * 4 if grid.ramp else 0
-    return 2 * read + written + mixed
+    return read + written + mixed

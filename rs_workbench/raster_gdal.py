@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
-CACHE_BYTES = 64 * 2**20
+CACHE_BYTES = 16 * 2**20
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 """What GDAL raises: rasterio wraps its errors on most ways, but not on all."""
 

@@ -11,9 +11,11 @@ batches as one that was never stopped.
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -145,37 +147,74 @@ def slide(
     again = first < len(todo) and todo[first].continues  # blending needs the strip before, too
     todo = todo[first - again :]
     stitcher = _Stitcher(grid, stages, taper)
-    feed = _feed_in_context(todo, grid, stages, batch=batch, row_step=row_step, first=first)
+    feed = _Feed(grid, stages, batch=batch, row_step=row_step, first=first)
 
     def work(item: _Begin | _Tiles | _End) -> _Begin | _Tiles | _End:
-        return item._replace(batch=stages.predict(item.batch)) if type(item) is _Tiles else item
+        if not isinstance(item, _Tiles):
+            return item
+        scores = stages.predict(item.batch)
+        feed.recycle(item.batch, scores)
+        return item._replace(batch=scores)
 
-    run_stages(feed, work, stitcher.take)
-
-
-def _feed_in_context(
-    strips: Sequence[Strip], grid: Grid, stages: Stages, **how: int
-) -> Iterator[_Begin | _Tiles | _End]:
-    with stages.reading():
-        yield from _feed(strips, grid, stages, **how)
+    run_stages(feed.items(todo), work, stitcher.take)
 
 
-def _feed(
-    strips: Sequence[Strip], grid: Grid, stages: Stages, *, batch: int, row_step: int, first: int
-) -> Iterator[_Begin | _Tiles | _End]:
-    """Read strips and give out their batches, each strip between a _Begin and an _End."""
-    rows = None
-    for strip in strips:
-        left, right = strip.tiles[0].start, min(strip.tiles[-1].stop, grid.shape[1])
-        if rows is None or rows.cols != (left, right):
-            rows = _Rows(stages.read, (left, right), grid.shape[0], row_step)
+class _Feed:
+    """Reads strips and makes their batches; lives in the reader's thread.
+
+    Buffers are kept and used again: memory stays flat, and none of it is handed to and fro
+    between this process and the operating system.
+    """
+
+    def __init__(
+        self, grid: Grid, stages: Stages, *, batch: int, row_step: int, first: int
+    ) -> None:
+        self.grid, self.stages = grid, stages
+        self.batch, self.row_step, self.first = batch, row_step, first
+        self.spare: queue.SimpleQueue[Array] = queue.SimpleQueue()
+
+    def items(self, strips: Sequence[Strip]) -> Iterator[_Begin | _Tiles | _End]:
+        """Give out each strip as a _Begin, its batches and an _End."""
+        with self.stages.reading():
+            for _, panel in groupby(strips, key=lambda strip: strip.cols):
+                rows = None
+                for strip in panel:
+                    rows = rows or _Rows(self.stages.read, strip, self.grid, self.row_step)
+                    yield from self._strip(strip, rows)
+
+    def _strip(self, strip: Strip, rows: _Rows) -> Iterator[_Begin | _Tiles | _End]:
+        grid, left = self.grid, strip.tiles[0].start
         pixels, valid = rows.take(strip.row.start, min(strip.row.stop, grid.shape[0]))
-        yield _Begin(strip, valid, strip.number >= first)
+        yield _Begin(strip, valid.copy(), strip.number >= self.first)
         needed = [span for span in strip.tiles if _holds_data(valid, strip.row, span, grid, left)]
-        for i in range(0, len(needed), batch):
-            spans = tuple(needed[i : i + batch])
-            yield _Tiles(spans, _stack(spans, pixels, valid, left, grid, stages))
+        for i in range(0, len(needed), self.batch):
+            spans = tuple(needed[i : i + self.batch])
+            yield _Tiles(spans, self._stack(spans, pixels, valid, left))
         yield _End(len(strip.tiles) - len(needed))
+
+    def _stack(self, spans: Sequence[Span], pixels: Array, valid: Mask, left: int) -> Array:
+        tile = self.grid.tile
+        batch = self._spare_batch(pixels.shape[0])[: len(spans)]
+        for out, span in zip(batch, spans, strict=True):
+            cut = slice(span.start - left, span.stop - left)
+            part, mask = pixels[:, :, cut], valid[:, cut]
+            short = [(0, want - have) for want, have in zip(tile, mask.shape, strict=True)]
+            if any(after for _, after in short):  # beyond the scene there is no data
+                part, mask = np.pad(part, [(0, 0), *short]), np.pad(mask, short)
+            self.stages.prepare(part, mask, out)
+        return batch
+
+    def _spare_batch(self, n_bands: int) -> Array:
+        try:
+            return self.spare.get_nowait()
+        except queue.Empty:
+            return np.empty((self.batch, n_bands, *self.grid.tile), np.float32)
+
+    def recycle(self, batch: Array, scores: Array) -> None:
+        """Take back a batch that has been predicted, unless the scores are a view of it."""
+        whole = batch if batch.base is None else batch.base
+        if len(whole) == self.batch and not np.may_share_memory(whole, scores):
+            self.spare.put(whole)
 
 
 def _holds_data(valid: Mask, row: Span, col: Span, grid: Grid, left: int) -> bool:
@@ -185,58 +224,57 @@ def _holds_data(valid: Mask, row: Span, col: Span, grid: Grid, left: int) -> boo
     return bool(valid[max(top, 0) : bottom, max(first, 0) : last].any())
 
 
-def _stack(
-    spans: Sequence[Span], pixels: Array, valid: Mask, left: int, grid: Grid, stages: Stages
-) -> Array:
-    batch = np.empty((len(spans), pixels.shape[0], *grid.tile), np.float32)
-    for out, span in zip(batch, spans, strict=True):
-        cut = slice(span.start - left, span.stop - left)
-        tile, mask = pixels[:, :, cut], valid[:, cut]
-        short = [(0, want - have) for want, have in zip(grid.tile, mask.shape, strict=True)]
-        if any(after for _, after in short):  # beyond the scene there is no data
-            tile, mask = np.pad(tile, [(0, 0), *short]), np.pad(mask, short)
-        stages.prepare(tile, mask, out)
-    return batch
-
-
 class _Rows:
     """Rows of one panel: each read once, kept as long as a tile needs them."""
 
     def __init__(
         self,
         read: Callable[[Window], tuple[Array, Mask]],
-        cols: tuple[int, int],
-        height: int,
+        strip: Strip,
+        grid: Grid,
         step: int,
     ) -> None:
-        self.read, self.cols, self.height, self.step = read, cols, height, step
+        self.read, self.height, self.step = read, grid.shape[0], step
+        self.cols = strip.tiles[0].start, min(strip.tiles[-1].stop, grid.shape[1])
         self.start = self.stop = -1
-        self.pixels: Array
-        self.valid: Mask
+        self.pixels = np.empty((0, 0, 0), np.uint8)
+        capacity = min(grid.tile[0] + 2 * step, self.height)
+        self.valid = np.empty((capacity, self.cols[1] - self.cols[0]), np.bool_)
 
     def take(self, start: int, stop: int) -> tuple[Array, Mask]:
-        """Give rows [start, stop); `start` never goes back."""
+        """Give rows [start, stop), good until the next call; `start` never goes back."""
         if start >= self.stop:  # first call of a panel: begin at a block border
             self.start = self.stop = start // self.step * self.step
-            self._read_to(stop, keep=False)
         elif stop > self.stop:
             self._drop(start)
-            self._read_to(stop, keep=True)
+        while self.stop < stop:
+            self._read_on()
         cut = slice(start - self.start, stop - self.start)
         return self.pixels[:, cut], self.valid[cut]
 
     def _drop(self, start: int) -> None:
-        self.pixels = self.pixels[:, start - self.start :]
-        self.valid = self.valid[start - self.start :]
+        """Move the rows still needed to the top of the buffer."""
+        kept = slice(start - self.start, self.stop - self.start)
+        self.pixels[:, : self.stop - start] = self.pixels[:, kept]
+        self.valid[: self.stop - start] = self.valid[kept]
         self.start = start
 
-    def _read_to(self, stop: int, *, keep: bool) -> None:
-        goal = min(-(-stop // self.step) * self.step, self.height)
-        window = Window(self.stop, self.cols[0], goal - self.stop, self.cols[1] - self.cols[0])
+    def _read_on(self) -> None:
+        height = min(self.step, self.height - self.stop)
+        window = Window(self.stop, self.cols[0], height, self.cols[1] - self.cols[0])
         pixels, valid = self.read(window)
-        self.pixels = np.concatenate([self.pixels, pixels], axis=1) if keep else pixels
-        self.valid = np.concatenate([self.valid, valid]) if keep else valid
-        self.stop = goal
+        self._fit(pixels)
+        place = slice(self.stop - self.start, self.stop - self.start + height)
+        self.pixels[:, place], self.valid[place] = pixels, valid
+        self.stop += height
+
+    def _fit(self, pixels: Array) -> None:
+        """Make the buffer, or widen its type where later pixels need more."""
+        dtype = np.result_type(self.pixels, pixels) if self.pixels.size else pixels.dtype
+        if not self.pixels.size:
+            self.pixels = np.empty((len(pixels), *self.valid.shape), dtype)
+        elif dtype != self.pixels.dtype:
+            self.pixels = self.pixels.astype(dtype)
 
 
 class _Stitcher:

@@ -150,7 +150,7 @@ def test_panels_change_memory_but_not_the_map(tmp_path, unet):
     values = nets.pixels((300, 5000))
     one = run(tmp_path, values, unet, tile=256)
     two = run(tmp_path, values, unet, tile=256, scene={"tiled": False, "blockysize": 64})
-    assert (one[0].panels, two[0].panels) == (2, 1)
+    assert one[0].panels > two[0].panels == 1
     np.testing.assert_array_equal(one[1], two[1])
     np.testing.assert_array_equal(one[2], two[2])
 
