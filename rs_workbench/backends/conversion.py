@@ -225,7 +225,7 @@ def remember(file: Path, what: str, *packages: str) -> None:
         JSON file in a model's cache folder.
     what : str
         The finding.
-    packages : str
+    *packages : str
         Packages whose versions it depends on, beside the engines.
     """
     text = json.dumps({"what": what, "where": _machine(*packages)})
@@ -243,7 +243,7 @@ def remembered(file: Path, *packages: str) -> str | None:
     ----------
     file : Path
         JSON file in a model's cache folder.
-    packages : str
+    *packages : str
         As given to `remember`.
 
     Returns

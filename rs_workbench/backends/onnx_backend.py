@@ -11,6 +11,7 @@ import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,7 @@ class _OnnxPredictor:
 
     def __init__(self, path: Path, graph: Graph, device: str) -> None:
         self.path = path
-        self.graph = graph
+        self.graph = replace(graph, source=b"")
         self.device = device
         self.n_scores = graph.n_scores
         self.fixed_size = graph.size

@@ -24,8 +24,8 @@ class Graph:
     """A checked graph, seen bands first whatever its own layout.
 
     `n_scores` is None where the file does not say; `size` is (height, width) where the file
-    takes one size only. `source` is what an engine loads: the file, or the bytes of the graph
-    with transposes around it.
+    takes one size only. `source` is what an engine loads: the bytes of the graph, with
+    transposes around it where needed, or the path where weights lie in other files.
     """
 
     n_bands: int
@@ -79,7 +79,7 @@ def read_graph(path: Path, card: ModelCard | None = None) -> Graph:
     last_out = last_in if last_out is None else last_out
     dims, out_dims = _bands_first(dims, last_in), _bands_first(out_dims, last_out)
     assert dims[1] is not None
-    source: str | bytes = str(path)
+    source: str | bytes = str(path) if external else path.read_bytes()
     if last_in or last_out:
         source = _turned(path, proto, (feed, last_in), (result, last_out), external=external)
     size = None if dims[2] is None or dims[3] is None else (dims[2], dims[3])

@@ -51,7 +51,8 @@ _TEXT_OPS = frozenset(
     " conv1d conv3d scatter".split()
 )
 """Operators that may be given text: names of modes, equations, messages."""
-_TREE_TYPES = ("builtins.tuple", "builtins.list", "builtins.dict")
+_SEQUENCES = ("builtins.tuple", "builtins.list")
+_MAPPINGS = ("builtins.dict", "collections.OrderedDict")
 _PICKLE_GLOBALS = frozenset(
     ["torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter"]
     + ["collections OrderedDict", "torch Size", "torch device", "torch.storage UntypedStorage"]
@@ -329,14 +330,13 @@ def _clean_call(name: str, calls: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _check_spec(name: str, spec: dict[str, Any]) -> None:
     kind, context = spec["type"], spec["context"]
-    keys = json.loads(context) if kind == "builtins.dict" else None
-    known = kind in _TREE_TYPES or (kind is None and context is None)
-    if not known or (kind in _TREE_TYPES[:2] and context != "null"):
+    keys = json.loads(context) if kind in _MAPPINGS else []
+    if not (kind in _MAPPINGS or (kind in _SEQUENCES and context == "null") or kind is None):
         raise ModelError(
             f"'{name}' takes or gives a '{str(kind)[:80]}': export a network that takes one batch"
             " and gives one score array"
         )
-    for text in keys or []:
+    for text in keys:
         _need(name, _IDENTIFIER, text, "result")
     for child in spec["children_spec"]:
         _check_spec(name, child)

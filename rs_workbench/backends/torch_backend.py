@@ -200,8 +200,7 @@ class TorchPredictor:
             with torch.inference_mode():
                 tensor = torch.from_numpy(batch).to(self.device)
                 result = self._module(tensor.to(memory_format=torch.channels_last))
-                scores = result[0] if isinstance(result, tuple | list) else result
-                array: Scores = scores.float().contiguous().cpu().numpy()
+                array: Scores = _first(result).float().contiguous().cpu().numpy()
         except (RuntimeError, ValueError, AssertionError) as error:
             if is_out_of_memory(error):
                 raise
@@ -469,6 +468,13 @@ def _load_weights(path: Path, module: torch.nn.Module) -> None:
             f"'{path.name}/{WEIGHTS}' does not fit the network of its {CONFIG}"
             f" ({_first_line(error)}): save both again with  model.save_pretrained(folder)"
         ) from error
+
+
+def _first(result: Any) -> torch.Tensor:
+    """Take the scores out of what a network gives; they come first."""
+    while not hasattr(result, "float"):
+        result = next(iter(result.values() if isinstance(result, dict) else result))
+    return result
 
 
 def _first_line(error: BaseException) -> str:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -365,3 +366,17 @@ def test_evil_torch_model_is_refused_by_way_of_conversion_too(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert "UnsafeModelError: 'deep.pt2' calls 'torch.os.system'" in done.stderr
     assert not owned.exists()
+
+
+def test_missing_torch_is_a_sentence():
+    tests = Path(__file__).resolve().parents[1]
+    paths = os.pathsep.join([str(tests / "absent"), str(tests.parent)])
+    code = "from rs_workbench.backends.torch_backend import import_torch; import_torch()"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"RSW_ABSENT": "torch", "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+    )
+    assert "MissingDependencyError: the 'torch' engine needs torch" in done.stderr
+    assert "pip install 'rs-workbench[torch]'" in done.stderr

@@ -8,6 +8,7 @@ import pickle  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import types  # noqa: E402
+from collections import OrderedDict  # noqa: E402
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
@@ -116,6 +117,18 @@ def test_multiples_as_sizes(tmp_path):
 def test_size_that_does_not_fit_the_stride(deep):
     with pytest.raises(ModelError, match=r"20 x 16 px for a tile of 22 x 16 px"):
         load(deep).predict(make_batch(1, 22, 16))
+
+
+class Named(torch_models.Deep):
+    """Gives its scores under a name, as torchvision's networks do."""
+
+    def forward(self, x):
+        return OrderedDict(out=super().forward(x), size=x.mean())
+
+
+def test_scores_under_a_name(tmp_path):
+    path = torch_models.save(Named(3, 4), tmp_path / "named.pt2")
+    assert load(path).predict(make_batch(2, 16, 16)).shape == (2, 4, 16, 16)
 
 
 def test_training_mode_is_refused(tmp_path):
