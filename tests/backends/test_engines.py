@@ -331,6 +331,7 @@ def make_pt2(folder):
     return path
 
 
+@pytest.mark.slow
 def test_torch_model_runs_without_torch_in_this_process(tmp_path):
     need("torch")
     path = make_pt2(tmp_path)
