@@ -18,7 +18,7 @@ FAIR_COST = 1.6
 DEAREST_COST = 2.6
 """Where an exact map costs more forward passes than this per pixel, the effective reach serves."""
 BATCH = 4
-PANEL_WIDTH = 2560
+PANEL_WIDTH = 2304
 """Widest panel, px, whatever the memory, so that wide scenes take no more than square ones."""
 BYTES_PER_TILE_PIXEL = 512
 """What a network keeps per pixel of a tile while it works: 64 float32 channels, twice."""
