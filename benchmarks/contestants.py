@@ -1,6 +1,6 @@
 """Ways to map one scene with one set of weights: ours, peers, and loops people write.
 
-Run by `peers.py`: python -m benchmarks.contestants NAME FOLDER SMALL_SCENE. Such a process loads
+Run by `peers.py`: python -m benchmarks.contestants NAME NET SMALL_SCENE. Such a process loads
 its libraries and its model once, warms up on a small scene, then maps the scene that each line
 names, and answers with what that cost. Every contestant reads the scene from disk and writes a
 class map to disk.
@@ -26,6 +26,7 @@ from benchmarks.scene import MEAN, N_CLASSES, STD
 TILE, OVERLAP, BATCH = 256, 64, 4
 Run = Callable[[Path, Path], object]
 Make = Callable[[Path], Run]
+"""Takes the path of the weights, without a suffix."""
 
 
 def scaled(pixels: np.ndarray) -> np.ndarray:
@@ -50,78 +51,78 @@ def windows(scene: rasterio.DatasetReader, step: int) -> Iterator[Window]:
 # Ours
 
 
-def ours(folder: Path, **choices: object) -> Run:
+def ours(net: Path, **choices: object) -> Run:
     from rs_workbench.backends import load_predictor
     from rs_workbench.infer import Options, infer_scene
 
-    model = folder / choices.pop("file", "unet.pt2")
+    model = net.with_suffix(choices.pop("suffix", ".pt2"))
     loaded = load_predictor(model, engine=choices.pop("engine", "auto"))
     options = Options(overwrite=True, **choices)
     return lambda scene, output: infer_scene(scene, output, model=loaded, options=options)
 
 
-def ours_eager(folder: Path) -> Run:
-    return ours(folder, engine="torch")
+def ours_eager(net: Path) -> Run:
+    return ours(net, engine="torch")
 
 
-def ours_keras(folder: Path) -> Run:
-    return ours(folder, file="unet.keras")
+def ours_keras(net: Path) -> Run:
+    return ours(net, suffix=".keras")
 
 
 # PyTorch peers
 
 
-def torch_net(folder: Path) -> object:
+def torch_net(net: Path) -> object:
     import torch
 
     from benchmarks.torch_nets import load_unet
 
     torch.set_grad_enabled(False)
-    return load_unet(folder / "unet.npz")
+    return load_unet(net.with_suffix(".npz"))
 
 
-def whole_image(folder: Path) -> Run:
+def whole_image(net: Path) -> Run:
     """One forward pass over the whole scene: what all others should equal."""
     import torch
 
-    net = torch_net(folder)
+    score = torch_net(net)
 
     def run(scene: Path, output: Path) -> None:
         with rasterio.open(scene) as source:
             image = torch.from_numpy(scaled(source.read())[None])
-        write_labels(output, net(image)[0].argmax(0).numpy(), scene)
+        write_labels(output, score(image)[0].argmax(0).numpy(), scene)
 
     return run
 
 
-def plain_loop(folder: Path) -> Run:
+def plain_loop(net: Path) -> Run:
     """One window after another, no overlap."""
     import torch
 
-    net = torch_net(folder)
+    score = torch_net(net)
 
     def run(scene: Path, output: Path) -> None:
         with rasterio.open(scene) as source:
             labels = np.zeros(source.shape, np.uint8)
             for window in windows(source, TILE):
                 tile = torch.from_numpy(scaled(source.read(window=window))[None])
-                labels[window.toslices()] = net(tile)[0].argmax(0).numpy()
+                labels[window.toslices()] = score(tile)[0].argmax(0).numpy()
         write_labels(output, labels, scene)
 
     return run
 
 
-def monai(folder: Path) -> Run:
+def monai(net: Path) -> Run:
     import torch
     from monai.inferers import sliding_window_inference
 
-    net = torch_net(folder)
+    score = torch_net(net)
 
     def run(scene: Path, output: Path) -> None:
         with rasterio.open(scene) as source:
             image = torch.from_numpy(scaled(source.read())[None])
         scores = sliding_window_inference(
-            image, (TILE, TILE), BATCH, net, overlap=OVERLAP / TILE, mode="gaussian"
+            image, (TILE, TILE), BATCH, score, overlap=OVERLAP / TILE, mode="gaussian"
         )
         write_labels(output, scores[0].argmax(0).numpy(), scene)
 
@@ -142,12 +143,12 @@ def geoai_inference() -> ModuleType:
     return module
 
 
-def geoai(folder: Path) -> Run:
-    net, inference = torch_net(folder), geoai_inference()
+def geoai(net: Path) -> Run:
+    score, inference = torch_net(net), geoai_inference()
 
     def run(scene: Path, output: Path) -> None:
         inference.predict_geotiff(
-            net, str(scene), str(output), tile_size=TILE, overlap=OVERLAP, batch_size=BATCH,
+            score, str(scene), str(output), tile_size=TILE, overlap=OVERLAP, batch_size=BATCH,
             num_classes=N_CLASSES, output_dtype="uint8", output_nodata=255, preprocess_fn=scaled,
             postprocess_fn=lambda scores: scores.argmax(0), verbose=False,
         )  # fmt: skip
@@ -155,14 +156,14 @@ def geoai(folder: Path) -> Run:
     return run
 
 
-def torchgeo(folder: Path) -> Run:
+def torchgeo(net: Path) -> Run:
     """The sampler and loader of torchgeo; stitching, which is the user's job, by the mean."""
     import torch
     from torch.utils.data import DataLoader
     from torchgeo.datasets import RasterDataset, stack_samples
     from torchgeo.samplers import GridGeoSampler
 
-    net = torch_net(folder)
+    score = torch_net(net)
 
     def run(scene: Path, output: Path) -> None:
         dataset = RasterDataset(str(scene))
@@ -173,7 +174,7 @@ def torchgeo(folder: Path) -> Run:
         padded = (height + TILE, width + TILE)  # the last windows stick out
         total, count = torch.zeros(N_CLASSES, *padded), torch.zeros(padded)
         for batch in loader:
-            scores = net((batch["image"] - MEAN) / STD)
+            scores = score((batch["image"] - MEAN) / STD)
             for tile, (x, y, _) in zip(scores, batch["bounds"], strict=True):
                 col, row = (round(v) for v in inverse * (x.start, y.stop))
                 top = -min(row, 0)  # the sampler counts rows upwards and may leave the scene
@@ -189,11 +190,11 @@ def torchgeo(folder: Path) -> Run:
 # Keras
 
 
-def predict_loop(folder: Path) -> Run:
+def predict_loop(net: Path) -> Run:
     """`model.predict` for each batch of windows, centres kept: the loop of most tutorials."""
     import keras
 
-    model = keras.saving.load_model(folder / "unet.keras")
+    model = keras.saving.load_model(net.with_suffix(".keras"))
     margin = OVERLAP // 2
 
     def run(scene: Path, output: Path) -> None:
@@ -229,9 +230,9 @@ CONTESTANTS: dict[str, tuple[str, Make]] = {
 
 
 def main() -> None:
-    name, folder, warm_up = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    name, net, warm_up = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     answers, sys.stdout = sys.stdout, sys.stderr
-    run, output = CONTESTANTS[name][1](folder), folder / f"peers_{name}.tif"
+    run, output = CONTESTANTS[name][1](net), net.with_name(f"peers_{name}.tif")
     run(warm_up, output)
     print("ready", file=answers, flush=True)
     for line in sys.stdin:

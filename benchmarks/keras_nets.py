@@ -9,9 +9,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from benchmarks.scene import N_BANDS, N_CLASSES
-
-CHANNELS = (16, 32, 64, 128)
+from benchmarks.scene import CHANNELS, N_BANDS, N_CLASSES
 
 
 def block(x: keras.KerasTensor, n_out: int) -> keras.KerasTensor:
@@ -21,14 +19,14 @@ def block(x: keras.KerasTensor, n_out: int) -> keras.KerasTensor:
     return x
 
 
-def unet() -> keras.Model:
+def unet(name: str) -> keras.Model:
     """The net of `torch_nets.UNet`, layers made in the same order."""
+    channels, skips = CHANNELS[name], []
     image = x = keras.Input((None, None, N_BANDS))
-    skips = []
-    for level, n_out in enumerate(CHANNELS):
+    for level, n_out in enumerate(channels):
         x = block(x if level == 0 else layers.MaxPooling2D()(x), n_out)
         skips.append(x)
-    for skip, n_out in zip(skips[-2::-1], CHANNELS[-2::-1], strict=True):
+    for skip, n_out in zip(skips[-2::-1], channels[-2::-1], strict=True):
         x = block(layers.Concatenate()([skip, layers.UpSampling2D()(x)]), n_out)
     return keras.Model(image, layers.Conv2D(N_CLASSES, 1)(x))
 
@@ -52,7 +50,7 @@ def load_unet(weights: Path) -> keras.Model:
     arrays = np.load(weights)
     rest = [arrays[k] for k in arrays.files if not k.endswith("num_batches_tracked")]
     keras.utils.clear_session()
-    model = unet()
+    model = unet(weights.stem)
     for layer in made_in_order(model):
         values = [rest.pop(0) for _ in layer.weights]
         if isinstance(layer, layers.Conv2D):

@@ -26,7 +26,7 @@ import rasterio
 from benchmarks.contestants import CONTESTANTS, OVERLAP, TILE
 from benchmarks.measure import Spent, print_machine, print_table
 from benchmarks.prepare import FOLDER, prepare
-from benchmarks.scene import write_scene
+from benchmarks.scene import CHANNELS, write_scene
 
 OURS_OF = {"predict_loop": "ours_keras", "ours_keras": "ours_keras"}
 NEAR = 8
@@ -36,8 +36,8 @@ WHOLE = "whole_image"
 class Contestant:
     """A process that has loaded its model and maps a scene when told."""
 
-    def __init__(self, name: str, folder: Path, warm_up: Path) -> None:
-        command = [sys.executable, "-m", "benchmarks.contestants", name, str(folder), str(warm_up)]
+    def __init__(self, name: str, net: Path, warm_up: Path) -> None:
+        command = [sys.executable, "-m", "benchmarks.contestants", name, str(net), str(warm_up)]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
         if self.process.stdout.readline().strip() != "ready":
@@ -53,10 +53,10 @@ class Contestant:
         self.process.wait()
 
 
-def race(names: list[str], scene: Path, folder: Path, rounds: int) -> dict[str, list[Spent]]:
-    warm_up = write_scene(folder / "scene_512.tif", 512, 512)
+def race(names: list[str], scene: Path, net: Path, rounds: int) -> dict[str, list[Spent]]:
+    warm_up = write_scene(net.with_name("scene_512.tif"), 512, 512)
     spent = {name: [] for name in names}
-    contestants = {name: Contestant(name, folder, warm_up) for name in names}
+    contestants = {name: Contestant(name, net, warm_up) for name in names}
     for number in range(rounds):
         for name, contestant in contestants.items():
             if number == 0 or name != WHOLE:  # the reference, large and slow: once
@@ -137,17 +137,18 @@ def rows(spent: dict[str, list[Spent]], folder: Path) -> list[list[str]]:
 
 
 @click.command()
+@click.option("--net", type=click.Choice(list(CHANNELS)), default="unet", show_default=True)
 @click.option("--size", default=2048, show_default=True, help="side of the scene, px")
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--only", multiple=True, type=click.Choice(list(CONTESTANTS)))
 @click.option("--folder", type=Path, default=FOLDER, show_default=True)
-def main(size: int, rounds: int, only: tuple[str, ...], folder: Path) -> None:
+def main(net: str, size: int, rounds: int, only: tuple[str, ...], folder: Path) -> None:
     prepare(folder, "keras")
     scene = write_scene(folder / f"scene_{size}.tif", size, size)
     names = [n for n in CONTESTANTS if not only or n in (*only, "ours", WHOLE)]
     print_machine("torch", "monai", "torchgeo", "geoai-py", "tensorflow", "keras", "openvino")
     header = ["way", "CPU s", "CPU ratio", "wall ratio", "agreement", "near", "contrast", "MiB"]
-    print_table(header, rows(race(names, scene, folder, rounds), folder))
+    print_table(header, rows(race(names, scene, folder / net, rounds), folder))
 
 
 if __name__ == "__main__":

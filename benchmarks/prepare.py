@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.scene import MEAN, N_BANDS, N_CLASSES, STD
+from benchmarks.scene import CHANNELS, MEAN, N_BANDS, N_CLASSES, STD
 from rs_workbench.card import Band, LegendClass, ModelCard
 
 FOLDER = Path("out/benchmarks")
@@ -20,7 +20,7 @@ POOLINGS = 3
 def prepare(folder: Path, *frameworks: str) -> Path:
     """Make the models that are missing; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = {"torch": "conv1.onnx", "keras": "unet.keras"}
+    made = {"torch": "conv1.onnx", "keras": "tiny.keras"}
     for framework in ("torch", *frameworks):
         if not (folder / made[framework]).exists():
             print(f"preparing models with {framework}", file=sys.stderr)
@@ -56,18 +56,21 @@ def card(name: str, *, stride: int, reach: int) -> ModelCard:
 def prepare_torch(folder: Path) -> None:
     from benchmarks import torch_nets
 
-    torch_nets.export(torch_nets.train(), folder, "unet", stride=8)
+    for name in CHANNELS:
+        torch_nets.export(torch_nets.train(name), folder, name, stride=2**POOLINGS)
     torch_nets.export(torch_nets.one_layer(), folder, "conv1", stride=1)
     for suffix in ("pt2", "onnx"):
-        write_card(folder / f"unet.{suffix}", stride=8, reach=reach())
+        for name in CHANNELS:
+            write_card(folder / f"{name}.{suffix}", stride=2**POOLINGS, reach=reach())
         write_card(folder / f"conv1.{suffix}", stride=1, reach=1)
 
 
 def prepare_keras(folder: Path) -> None:
     from benchmarks import keras_nets
 
-    keras_nets.load_unet(folder / "unet.npz").save(folder / "unet.keras")
-    write_card(folder / "unet.keras", stride=8, reach=reach())
+    for name in CHANNELS:
+        keras_nets.load_unet(folder / f"{name}.npz").save(folder / f"{name}.keras")
+        write_card(folder / f"{name}.keras", stride=2**POOLINGS, reach=reach())
 
 
 def write_card(model: Path, *, stride: int, reach: int) -> None:

@@ -10,6 +10,8 @@ from rasterio.transform import from_origin
 from rasterio.windows import Window
 
 N_BANDS, N_CLASSES = 4, 6
+CHANNELS = {"unet": (16, 32, 64, 128), "tiny": (8, 16, 32, 64)}
+"""Channels of the U-Nets at their four levels."""
 MEAN, STD = 3000.0, 900.0
 N_WAVES, STRIP = 24, 256
 MIX = np.array([[0.9, -0.4], [0.2, 1.1], [-0.8, 0.6], [0.5, 0.7]])

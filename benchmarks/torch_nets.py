@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.scene import MEAN, N_BANDS, N_CLASSES, STD, pixels_and_labels
+from benchmarks.scene import CHANNELS, MEAN, N_BANDS, N_CLASSES, STD, pixels_and_labels
 
-CHANNELS = (16, 32, 64, 128)
 STEPS, BATCH, CHIP = 120, 4, 128
 
 
@@ -26,12 +25,13 @@ def block(n_in: int, n_out: int) -> nn.Sequential:
 class UNet(nn.Module):
     """Three poolings, two convolutions a level, nearest-neighbour upsampling."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
-        self.down = nn.ModuleList(map(block, (N_BANDS, *CHANNELS), CHANNELS))
-        pairs = list(pairwise(CHANNELS))[::-1]
+        channels = CHANNELS[name]
+        self.down = nn.ModuleList(map(block, (N_BANDS, *channels), channels))
+        pairs = list(pairwise(channels))[::-1]
         self.up = nn.ModuleList(block(low + high, low) for low, high in pairs)
-        self.head = nn.Conv2d(CHANNELS[0], N_CLASSES, 1)
+        self.head = nn.Conv2d(channels[0], N_CLASSES, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         skips = []
@@ -49,10 +49,10 @@ def one_layer() -> nn.Module:
     return nn.Conv2d(N_BANDS, N_CLASSES, 3, padding=1)
 
 
-def train() -> UNet:
+def train(name: str) -> UNet:
     torch.manual_seed(0)
     torch.set_num_threads(1)  # two threads wait for each other on a busy machine
-    net = UNet()
+    net = UNet(name)
     bands, labels = pixels_and_labels(range(1024), 1024, seed=7)
     image = torch.from_numpy((bands.astype(np.float32) - MEAN) / STD)
     truth = torch.from_numpy(labels.astype(np.int64))
@@ -71,7 +71,7 @@ def train() -> UNet:
 
 
 def load_unet(weights: Path) -> UNet:
-    net = UNet()
+    net = UNet(weights.stem)
     arrays = np.load(weights)
     state = {k: torch.from_numpy(arrays[k]) for k in arrays.files}
     net.load_state_dict(state)
