@@ -14,7 +14,7 @@ import psutil
 
 from rs_workbench import checks, planning, probe, raster
 from rs_workbench.backends import LoadedModel
-from rs_workbench.backends.engines import cache_folder
+from rs_workbench.backends.conversion import cache_folder
 from rs_workbench.card import ModelCard
 from rs_workbench.errors import OutputError, UsageError
 from rs_workbench.layers import Finisher

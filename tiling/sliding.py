@@ -176,15 +176,16 @@ class _Feed:
     def items(self, strips: Sequence[Strip]) -> Iterator[_Begin | _Tiles | _End]:
         """Give out each strip as a _Begin, its batches and an _End."""
         with self.stages.reading():
+            widest = max((s.tiles[-1].stop - s.tiles[0].start for s in strips), default=0)
+            rows = _Rows(self.stages.read, self.grid, self.row_step, widest)
             for _, panel in groupby(strips, key=lambda strip: strip.cols):
-                rows = None
+                rows.forget()
                 for strip in panel:
-                    rows = rows or _Rows(self.stages.read, strip, self.grid, self.row_step)
                     yield from self._strip(strip, rows)
 
     def _strip(self, strip: Strip, rows: _Rows) -> Iterator[_Begin | _Tiles | _End]:
         grid, left = self.grid, strip.tiles[0].start
-        pixels, valid = rows.take(strip.row.start, min(strip.row.stop, grid.shape[0]))
+        pixels, valid = rows.take(strip)
         yield _Begin(strip, valid.copy(), strip.number >= self.first)
         needed = [span for span in strip.tiles if _holds_data(valid, strip.row, span, grid, left)]
         for i in range(0, len(needed), self.batch):
@@ -230,27 +231,32 @@ class _Rows:
     def __init__(
         self,
         read: Callable[[Window], tuple[Array, Mask]],
-        strip: Strip,
         grid: Grid,
         step: int,
+        widest: int,
     ) -> None:
-        self.read, self.height, self.step = read, grid.shape[0], step
-        self.cols = strip.tiles[0].start, min(strip.tiles[-1].stop, grid.shape[1])
+        self.read, self.shape, self.step = read, grid.shape, step
         self.start = self.stop = -1
+        self.capacity = min(grid.tile[0] + 2 * step, grid.shape[0]), min(widest, grid.shape[1])
         self.pixels = np.empty((0, 0, 0), np.uint8)
-        capacity = min(grid.tile[0] + 2 * step, self.height)
-        self.valid = np.empty((capacity, self.cols[1] - self.cols[0]), np.bool_)
+        self.valid = np.empty(self.capacity, np.bool_)
 
-    def take(self, start: int, stop: int) -> tuple[Array, Mask]:
-        """Give rows [start, stop), good until the next call; `start` never goes back."""
-        if start >= self.stop:  # first call of a panel: begin at a block border
+    def forget(self) -> None:
+        """Begin a new panel in the same buffer."""
+        self.start = self.stop = -1
+
+    def take(self, strip: Strip) -> tuple[Array, Mask]:
+        """Give the rows and columns of a strip, good until the next call."""
+        start, stop = strip.row.start, min(strip.row.stop, self.shape[0])
+        cols = strip.tiles[0].start, min(strip.tiles[-1].stop, self.shape[1])
+        if self.stop < 0:
             self.start = self.stop = start // self.step * self.step
         elif stop > self.stop:
             self._drop(start)
         while self.stop < stop:
-            self._read_on()
-        cut = slice(start - self.start, stop - self.start)
-        return self.pixels[:, cut], self.valid[cut]
+            self._read_on(*cols)
+        rows, width = slice(start - self.start, stop - self.start), cols[1] - cols[0]
+        return self.pixels[:, rows, :width], self.valid[rows, :width]
 
     def _drop(self, start: int) -> None:
         """Move the rows still needed to the top of the buffer."""
@@ -259,21 +265,21 @@ class _Rows:
         self.valid[: self.stop - start] = self.valid[kept]
         self.start = start
 
-    def _read_on(self) -> None:
-        height = min(self.step, self.height - self.stop)
-        window = Window(self.stop, self.cols[0], height, self.cols[1] - self.cols[0])
-        pixels, valid = self.read(window)
+    def _read_on(self, left: int, right: int) -> None:
+        height = min(self.step, self.shape[0] - self.stop)
+        pixels, valid = self.read(Window(self.stop, left, height, right - left))
         self._fit(pixels)
-        place = slice(self.stop - self.start, self.stop - self.start + height)
-        self.pixels[:, place], self.valid[place] = pixels, valid
+        first = self.stop - self.start
+        place = slice(first, first + height), slice(0, right - left)
+        self.pixels[:, *place], self.valid[place] = pixels, valid
         self.stop += height
 
     def _fit(self, pixels: Array) -> None:
         """Make the buffer, or widen its type where later pixels need more."""
-        dtype = np.result_type(self.pixels, pixels) if self.pixels.size else pixels.dtype
         if not self.pixels.size:
-            self.pixels = np.empty((len(pixels), *self.valid.shape), dtype)
-        elif dtype != self.pixels.dtype:
+            self.pixels = np.empty((len(pixels), *self.capacity), pixels.dtype)
+        dtype = np.result_type(self.pixels, pixels)
+        if dtype != self.pixels.dtype:
             self.pixels = self.pixels.astype(dtype)
 
 
