@@ -15,7 +15,7 @@ from rs_workbench.errors import OutputError
 from rs_workbench.journal import Journal
 from rs_workbench.layers import CONFIDENCE_STEPS
 from rs_workbench.raster import RasterSpec, Scene, finish_raster
-from rs_workbench.run import Job
+from rs_workbench.run import Job, sum_facts
 from rs_workbench.types import NODATA
 
 
@@ -114,7 +114,7 @@ def place_output(scene: Scene, output: str | Path | None) -> Paths:
     OutputError
         If the file is of another kind than .tif, or its folder cannot be made.
     """
-    name = f"{Path(scene.path.rstrip('/')).stem or 'scene'}_classes.tif"
+    name = f"{scene.stem}_classes.tif"
     path = Path(output) if output is not None else Path(name)
     if output is not None and (path.is_dir() or not path.suffix or str(output).endswith("/")):
         path = path / name

@@ -14,7 +14,8 @@ ABSENT = frozenset(filter(None, os.environ.get("RSW_ABSENT", "").split(",")))
 def _hide_modules() -> None:
     find_spec = importlib.machinery.PathFinder.find_spec
 
-    def find_present(name, path=None, target=None):
+    @classmethod
+    def find_present(cls, name, path=None, target=None):
         return None if name.partition(".")[0] in ABSENT else find_spec(name, path, target)
 
     importlib.machinery.PathFinder.find_spec = find_present
