@@ -168,10 +168,18 @@ def finish_outputs(
         out = out or paths.beside(f"_{layer.spec.name}.tif")
         finish_raster(layer.path, out, job.scene, _raster_spec(layer.spec.name, job, tags))
         files["map" if layer.spec.name == "classes" else layer.spec.name] = out
-    maps.write_class_names(paths.classes, classes)
+    # A map brought back to the scene's grid has other pixels than those that were counted.
+    pixels = None if job.scene.native else sum_facts(journal.strips)["pixels"]
+    maps.write_class_names(paths.classes, classes, pixels=pixels)
     files["style"] = maps.write_qml(paths.classes, classes)
-    maps.write_quicklook(paths.classes, paths.quicklook, classes, scene=job.scene, bands=job.bands)
-    files["quicklook"] = paths.quicklook
+    files["quicklook"] = maps.write_quicklook(
+        paths.classes,
+        paths.quicklook,
+        classes,
+        scene=job.scene,
+        bands=job.bands,
+        pixels=pixels,
+    )
     if "polygons" in job.save:
         files["polygons"] = paths.beside("_polygons.gpkg")
         maps.write_polygons(paths.classes, files["polygons"], classes)
