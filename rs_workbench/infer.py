@@ -274,7 +274,7 @@ def _run(
     from rs_workbench.journal import Journal
     from rs_workbench.layers import Finisher
     from rs_workbench.memory import peak_rss_mib
-    from rs_workbench.outputs import finish_outputs, list_classes
+    from rs_workbench.outputs import finish_outputs, list_classes, make_thumbnail
     from rs_workbench.prepare import check_space, what_was_asked
     from rs_workbench.run import run_job, sum_facts
 
@@ -287,10 +287,13 @@ def _run(
         for spec in Finisher(job.card, job.save).specs:
             journal.add_layer(spec, job.scene.shape)
         predictor = _guarded(loaded, job, options, report, listeners)
-        run_job(job, predictor, journal, on_progress=listeners.on_progress)
+        thumbnail = make_thumbnail(job, paths.work)
+        run_job(job, predictor, journal, thumbnail=thumbnail, on_progress=listeners.on_progress)
+        if thumbnail is not None:
+            thumbnail.close()
         tags = {"model": loaded.card.name, "model_sha256": loaded.sha256, "rsw": report.version}
         listeners.tell(f"writing {paths.classes.name} and what belongs to it")
-        report.files = finish_outputs(job, journal, paths, tags)
+        report.files = finish_outputs(job, journal, paths, tags, thumbnail=thumbnail)
         facts = sum_facts(journal.strips)
     report.tiles_skipped = facts["skipped"]
     report.classes = list_classes(job.card.classes, facts)

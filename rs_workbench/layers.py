@@ -18,7 +18,7 @@ CONFIDENCE_STEPS = 250
 """Confidence 1.0 is stored as 250, so one step is 0.004; 255 is nodata."""
 
 
-def label_scores(scores: Scores) -> NDArray[np.uint8]:
+def label_scores(scores: Scores) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Choose the class with the highest score; the first of equals.
 
     Parameters
@@ -28,17 +28,20 @@ def label_scores(scores: Scores) -> NDArray[np.uint8]:
 
     Returns
     -------
-    ndarray of uint8, shape (H, W)
+    labels : ndarray of uint8, shape (H, W)
         Index of the class. The same as ``scores.argmax(axis=0)``, several times faster because
         it runs along memory.
+    best : ndarray of float32, shape (H, W)
+        Its score; NaN where any score is.
     """
     best = scores[0].copy()
     labels = np.zeros(best.shape, np.uint8)
+    higher = np.empty(best.shape, np.bool_)
     for k in range(1, len(scores)):
-        higher = scores[k] > best
+        np.greater(scores[k], best, out=higher)
         np.copyto(labels, np.uint8(k), where=higher)
         np.maximum(best, scores[k], out=best)
-    return labels
+    return labels, best
 
 
 def probabilities(scores: Scores, kind: ScoreKind) -> Scores:
@@ -108,12 +111,12 @@ class Finisher:
         ModelError
             If the model gave something that is not a number.
         """
-        if not np.isfinite(scores.min()) or not np.isfinite(scores.max()):
+        labels, best = label_scores(scores)
+        if not np.isfinite(best).all():
             raise ModelError(
                 f"'{self.card.name}' gave scores that are not numbers: check its weights and the "
                 "scaling in its card (rsw card show)"
             )
-        labels = label_scores(scores)
         if not self.plain:
             labels = self.values[labels]
         makers: dict[str, Callable[[], NDArray[np.generic]]] = {

@@ -14,8 +14,10 @@ from rs_workbench.card import LegendClass
 from rs_workbench.errors import OutputError
 from rs_workbench.journal import Journal
 from rs_workbench.layers import CONFIDENCE_STEPS
+from rs_workbench.quicklook import view_bands
 from rs_workbench.raster import RasterSpec, Scene, finish_raster
 from rs_workbench.run import Job, sum_facts
+from rs_workbench.thumbnail import Thumbnail
 from rs_workbench.types import NODATA
 
 
@@ -135,8 +137,35 @@ def place_output(scene: Scene, output: str | Path | None) -> Paths:
     return Paths(path.absolute())
 
 
+def make_thumbnail(job: Job, folder: Path) -> Thumbnail | None:
+    """Make a thumbnail that takes the bands a quick look shows, if the run reads them.
+
+    Parameters
+    ----------
+    job : Job
+        Scene and bands.
+    folder : Path
+        Work folder of the run.
+
+    Returns
+    -------
+    Thumbnail or None
+        None where the scene's true colours are in other bands than the model's.
+    """
+    shown = view_bands(job.scene, job.bands)
+    if not set(shown) <= set(job.bands):
+        return None
+    places = [job.bands.index(band) for band in shown]
+    return Thumbnail(folder, job.scene.shape, places, job.scene.dtype)
+
+
 def finish_outputs(
-    job: Job, journal: Journal, paths: Paths, tags: dict[str, str]
+    job: Job,
+    journal: Journal,
+    paths: Paths,
+    tags: dict[str, str],
+    *,
+    thumbnail: Thumbnail | None = None,
 ) -> dict[str, str]:
     """Turn the finished layers into files that open in QGIS.
 
@@ -150,6 +179,8 @@ def finish_outputs(
         Where they go.
     tags : dict
         Written into the files' metadata.
+    thumbnail : Thumbnail, optional
+        The scene for the quick look; without it, the scene is read once more.
 
     Returns
     -------
@@ -179,6 +210,7 @@ def finish_outputs(
         scene=job.scene,
         bands=job.bands,
         pixels=pixels,
+        view=thumbnail.reduced if thumbnail else None,
     )
     if "polygons" in job.save:
         files["polygons"] = paths.beside("_polygons.gpkg")

@@ -6,7 +6,7 @@ Here is what the picture shows; `quicklook_draw` draws it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ from rs_workbench.quicklook_draw import DPI, Layout, Panel, draw, shorten
 from rs_workbench.raster_scene import Scene, describe_raster
 from rs_workbench.raster_view import map_strips, read_map, read_view, reduced_shape
 from rs_workbench.types import NODATA, LabelMap, Mask, Pixels
+
+View = Callable[[tuple[int, int]], tuple[Pixels, Mask]]
 
 _COUNT_LIMIT = 200_000_000
 _SENTINEL = ("b04", "b03", "b02")
@@ -32,6 +34,7 @@ def write_quicklook(
     scene: Scene | None = None,
     bands: Sequence[int] | None = None,
     pixels: Mapping[int, int] | None = None,
+    view: View | None = None,
 ) -> Path:
     """Draw a class map with its legend, beside the scene it was made from.
 
@@ -53,6 +56,9 @@ def write_quicklook(
         its bands are red, green and blue.
     pixels : mapping of int to int, optional
         Pixels of each class; without it they are counted.
+    view : callable, optional
+        Gives pixels (B, H, W) and valid (H, W) of `view_bands(scene, bands)` at a shape (H, W);
+        without it, the scene is read.
 
     Returns
     -------
@@ -71,9 +77,9 @@ def write_quicklook(
     shape = reduced_shape(info.shape, layout.height, layout.width)
     labels = read_map(map_path, shape)
     panels = [Panel("class map", _paint(labels, classes))]
-    view = _scene_panel(scene, bands, shape) if scene is not None else None
-    if view is not None:
-        panels.insert(0, view)
+    left = _scene_panel(scene, bands, shape, view) if scene is not None else None
+    if left is not None:
+        panels.insert(0, left)
     shares = _shares(map_path, info, labels, pixels)
     layout = Layout.fit(info.shape, len(panels))
     figure = draw(_north_up(panels, info), layout, info, (classes, shares))
@@ -95,13 +101,13 @@ def _paint(labels: LabelMap, classes: Sequence[LegendClass]) -> NDArray[np.uint8
 
 
 def _scene_panel(
-    scene: Scene, bands: Sequence[int] | None, shape: tuple[int, int]
+    scene: Scene, bands: Sequence[int] | None, shape: tuple[int, int], view: View | None = None
 ) -> Panel | None:
     shown = view_bands(scene, bands)
-    view = read_view(scene, shown, shape)
-    if view is None:
+    seen = view(shape) if view is not None else read_view(scene, shown, shape)
+    if seen is None:
         return None
-    return Panel(f"{shorten(scene.name, 38)}  ({_band_words(scene, shown)})", _stretch(*view))
+    return Panel(f"{shorten(scene.name, 38)}  ({_band_words(scene, shown)})", _stretch(*seen))
 
 
 def _band_words(scene: Scene, bands: Sequence[int]) -> str:

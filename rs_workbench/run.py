@@ -17,6 +17,7 @@ from rs_workbench.journal import Journal
 from rs_workbench.layers import Finisher
 from rs_workbench.planning import Plan
 from rs_workbench.raster import Scene, SceneReader
+from rs_workbench.thumbnail import Thumbnail
 from rs_workbench.types import NODATA, Image, Mask, Pixels, Scores
 from tiling import Stages, Strip, Window, list_strips, slide
 
@@ -48,8 +49,8 @@ class SceneSource:
     of the tile or the scene.
     """
 
-    def __init__(self, job: Job) -> None:
-        self.job = job
+    def __init__(self, job: Job, thumbnail: Thumbnail | None = None) -> None:
+        self.job, self.thumbnail = job, thumbnail
         self.partial = 0
         """Pixels read so far in which some bands, but not all, had no data."""
         scene, card = job.scene, job.card
@@ -72,6 +73,8 @@ class SceneSource:
     def read(self, window: Window) -> tuple[Pixels, Mask]:
         """Read pixels (B, h, w) and which of them are valid; missing bands become NaN."""
         pixels, valid, missing = self._reader.read(window)
+        if self.thumbnail is not None:
+            self.thumbnail.take(window, pixels, valid)
         if missing is not None:
             self.partial += int(missing.any(axis=0).sum())
             pixels = np.where(missing, np.float32(np.nan), pixels)
@@ -89,7 +92,12 @@ class SceneSource:
 
 
 def run_job(
-    job: Job, predictor: Predictor, journal: Journal, *, on_progress: OnProgress | None = None
+    job: Job,
+    predictor: Predictor,
+    journal: Journal,
+    *,
+    thumbnail: Thumbnail | None = None,
+    on_progress: OnProgress | None = None,
 ) -> None:
     """Predict every strip that the journal does not have yet.
 
@@ -101,6 +109,8 @@ def run_job(
         The model.
     journal : Journal
         Takes the finished strips; its layers must be open.
+    thumbnail : Thumbnail, optional
+        Takes what the quick look will show of the scene.
     on_progress : callable, optional
         Called now and then with (tiles done, tiles to do).
 
@@ -114,7 +124,7 @@ def run_job(
     first = len(journal.strips)
     todo = list_strips(grid, panels)[first:]
     count = _Counter(sum(len(strip.tiles) for strip in todo), on_progress)
-    source, finisher = SceneSource(job), Finisher(job.card, job.save)
+    source, finisher = SceneSource(job, thumbnail), Finisher(job.card, job.save)
 
     def predict(batch: Image) -> Scores:
         scores = predictor.predict(batch)

@@ -13,7 +13,9 @@ SCORES = hnp.arrays(np.float32, (5, 4, 3), elements=st.floats(-50, 50, width=32)
 
 @given(SCORES)
 def test_labels_are_the_argmax(scores):
-    np.testing.assert_array_equal(label_scores(scores), scores.argmax(axis=0))
+    labels, best = label_scores(scores)
+    np.testing.assert_array_equal(labels, scores.argmax(axis=0))
+    np.testing.assert_array_equal(best, scores.max(axis=0))
 
 
 @given(SCORES)
