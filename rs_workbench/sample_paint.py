@@ -16,7 +16,7 @@ Canvas = NDArray[np.float32]
 Plane = NDArray[np.float32]
 Color = tuple[int, int, int]
 
-WATER = (45, 53, 52)
+WATER = (45, 54, 56)
 WET_SAND = (116, 109, 95)
 SAND = (163, 152, 133)
 TUFTED_SAND = (128, 121, 106)
@@ -25,7 +25,7 @@ GREY_SHRUB = (66, 64, 55)
 RED_MAT = (68, 55, 47)
 MARSH = (56, 57, 38)
 SOIL = (57, 56, 54)
-CROP = (54, 66, 58)
+CROP = (52, 64, 59)
 TRACK = (104, 100, 92)
 ASPHALT = (94, 95, 94)
 GARDEN = (74, 74, 62)

@@ -35,6 +35,9 @@ from rs_workbench.sample_paint import (
 )
 from rs_workbench.types import Mask
 
+FURROW = 5.0  # px, from row to row
+FURROWS = {SOIL: 1.5, CROP: 12.0}  # grey levels
+
 # Land
 
 
@@ -64,9 +67,9 @@ def draw_land(canvas: Canvas, inland: Plane, rng: np.random.Generator) -> None:
 def draw_tufted(canvas: Canvas, openness: Plane, rng: np.random.Generator) -> None:
     """Paint sand between the plants: none where openness is below 0.7, half of all at 1.5."""
     shape = openness.shape
-    tufts = 0.6 * noise(shape, 5, rng) + 0.5 * noise(shape, 13, rng)
+    tufts = 0.6 * noise(shape, 3, rng) + 0.5 * noise(shape, 9, rng)
     bare = (openness - 1.45 > tufts) & (openness > 0.7)
-    fill(canvas, bare, TUFTED_SAND, 6 * noise(shape, 3, rng) + 9 * noise(shape, 40, rng))
+    fill(canvas, bare, TUFTED_SAND, 8 * noise(shape, 3, rng) + 9 * noise(shape, 40, rng))
 
 
 def draw_sand(canvas: Canvas, mask: Mask, rng: np.random.Generator) -> None:
@@ -80,6 +83,12 @@ def draw_trees(canvas: Canvas, mask: Mask, rng: np.random.Generator) -> None:
     fill(canvas, mask, TREE, 8 * noise(mask.shape, 9, rng) + 6 * noise(mask.shape, 3, rng))
 
 
+def draw_water(canvas: Canvas, mask: Mask, rng: np.random.Generator) -> None:
+    """Paint calm water, smooth near by, with faint streaks."""
+    shape = mask.shape
+    fill(canvas, mask, WATER, 0.6 * noise(shape, 5, rng) + 1.5 * fractal(shape, 200, rng))
+
+
 def draw_shore(canvas: Canvas, inland: Plane, rng: np.random.Generator) -> None:
     """Paint the beach, its wet foot and the sea."""
     shape = inland.shape
@@ -90,7 +99,7 @@ def draw_shore(canvas: Canvas, inland: Plane, rng: np.random.Generator) -> None:
     beach = inland < crest
     mixed = canvas * (1 - wet) + (np.asarray(WET_SAND, np.float32) + fine[..., None]) * wet
     canvas[beach] = mixed[beach]
-    fill(canvas, inland < 0, WATER, 2 * noise(shape, 4, rng) + 4 * fractal(shape, 200, rng))
+    draw_water(canvas, inland < 0, rng)
 
 
 def draw_lagoon(canvas: Canvas, inland: Plane, rng: np.random.Generator) -> None:
@@ -104,8 +113,7 @@ def draw_lagoon(canvas: Canvas, inland: Plane, rng: np.random.Generator) -> None
     marsh = 5 * noise(inland.shape, 4, rng) + 7 * fractal(inland.shape, 80, rng)
     fill(canvas, radius < 1.5, MARSH, marsh)
     fill(canvas, line_mask(inland.shape, _canal(height, width), 58), GREY_SHRUB, marsh)
-    calm = 2 * noise(inland.shape, 4, rng) + 3 * fractal(inland.shape, 120, rng)
-    fill(canvas, (radius < 1) | canal, WATER, calm)
+    draw_water(canvas, (radius < 1) | canal, rng)
 
 
 def _canal(height: int, width: int) -> NDArray[np.float64]:
@@ -127,7 +135,7 @@ def draw_fields(canvas: Canvas, rng: np.random.Generator) -> None:
     for field, (up, low) in enumerate(((top, middle[0]), (middle[0], bottom)) * 2):
         west, east = ((left, middle[1]), (middle[1], right))[field // 2]
         corners = quad(canvas.shape, (up, west, low, east), inset=9)
-        color, angle = ((SOIL, 0.3), (CROP, 0.3), (CROP, 1.87), (SOIL, 1.87))[field]
+        color, angle = ((SOIL, 0.3), (CROP, 1.87), (CROP, 1.87), (SOIL, 1.87))[field]
         _draw_field(canvas, inside(canvas.shape, corners), color, angle, rng)
 
 
@@ -136,8 +144,9 @@ def _draw_field(
 ) -> None:
     rows, cols = np.mgrid[: mask.shape[0], : mask.shape[1]].astype(np.float32)
     across = rows * np.float32(np.cos(angle)) + cols * np.float32(np.sin(angle))
-    furrows = 5 * np.sin(across * np.float32(2 * np.pi / 8))
-    light = furrows + 3 * noise(mask.shape, 3, rng) + 3 * fractal(mask.shape, 150, rng)
+    rows_of_plants = np.sin(across * np.float32(2 * np.pi / FURROW))
+    height = FURROWS[color] * (1 + 0.4 * noise(mask.shape, 4, rng))
+    light = height * rows_of_plants + noise(mask.shape, 3, rng) + 2 * fractal(mask.shape, 150, rng)
     fill(canvas, mask, color, np.asarray(light, np.float32))
 
 
@@ -248,13 +257,13 @@ def _draw_car_park(canvas: Canvas, asphalt: Plane, rng: np.random.Generator) -> 
 
 def photograph(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Blur by the lens, add the sensor's noise, and store as bytes from 1 on, (3, H, W)."""
-    noisy = cv2.GaussianBlur(canvas, (0, 0), 0.8) + _sensor_noise(canvas, rng)
+    noisy = cv2.GaussianBlur(canvas, (0, 0), 0.6) + _sensor_noise(canvas, rng)
     image = np.clip(np.round(noisy), 1, 255).astype(np.uint8)
     return np.ascontiguousarray(image.transpose(2, 0, 1))
 
 
 def _sensor_noise(canvas: Canvas, rng: np.random.Generator) -> Plane:
-    return 2 * rng.standard_normal((*canvas.shape[:2], 1), np.float32)
+    return 0.5 * rng.standard_normal((*canvas.shape[:2], 1), np.float32)
 
 
 def without_data(height: int, width: int, rng: np.random.Generator) -> Mask:

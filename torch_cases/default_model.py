@@ -1,6 +1,6 @@
 """The bundled model: land cover of a dune coast from aerial photographs, with a small U-Net.
 
-Run it with the data (about an hour and a half on one core; minutes on a GPU)::
+Run it with the data (about half an hour of one core)::
 
     RSW_DATA=/path/to/data python -m torch_cases.default_model
 

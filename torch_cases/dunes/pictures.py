@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from PIL import Image
 
 from torch_cases.dunes.tiles import CLASSES, IGNORED, N_CLASSES, Tile
 
@@ -35,7 +34,7 @@ def tiles_picture(
 ) -> Path:
     """Draw photographs, references and maps of some tiles, one tile a column."""
     chosen = telling_tiles(tiles, count)
-    figure = Figure(figsize=(2.2 * len(chosen) + 0.3, 7.2), dpi=100, layout="constrained")
+    figure = Figure(figsize=(2.2 * len(chosen) + 0.3, 7.2), dpi=86, layout="constrained")
     axes = figure.subplots(3, len(chosen), squeeze=False)
     for column, index in zip(axes.T, chosen, strict=True):
         tile, missing = tiles[index], tiles[index].label_map == IGNORED
@@ -51,7 +50,7 @@ def scene_picture(path: Path, image: np.ndarray, label_map: np.ndarray) -> Path:
     """Draw a scene (3, H, W) beside its map (H, W), half as large."""
     missing = label_map == IGNORED
     photo = np.where(missing[..., None], PAPER, image.transpose(1, 2, 0))
-    figure = Figure(figsize=(11, 4.6), dpi=100, layout="constrained")
+    figure = Figure(figsize=(11, 4.6), dpi=96, layout="constrained")
     axes = figure.subplots(1, 2, squeeze=False)
     axes[0, 0].imshow(photo, interpolation="antialiased")
     axes[0, 1].imshow(colored(label_map), interpolation="antialiased")
@@ -68,11 +67,8 @@ def _name_rows(axes: np.ndarray, names: Sequence[str]) -> None:
 
 
 def _save(figure: Figure, path: Path) -> Path:
-    """Add the legend and save with 256 colours, which makes the file a third as large."""
+    """Add the legend and save."""
     handles = [Patch(color=c.color, label=c.name) for c in CLASSES]
     figure.legend(handles=handles, loc="outside lower center", ncols=N_CLASSES, frameon=False)
-    figure.savefig(path)
-    with Image.open(path) as picture:
-        small = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
-    small.save(path, optimize=True)
+    figure.savefig(path, pil_kwargs={"optimize": True})
     return path

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from torch import nn
 
@@ -27,7 +28,8 @@ PAGE = "default_model"
 SOURCE = "https://github.com/dbuscombe-usgs/UNetSegmentation_RGB_DEM (commit 4ea95325c006, data)"
 PIXEL_SIZE = 0.5  # m, estimated by us: see NOTES
 NOTES = (
-    "Names assigned by us: the source gives codes 1 to 11 without names. "
+    "Names assigned by us: the source gives codes 1 to 11 without names; merged after looking at "
+    "all tiles, before any training. "
     + "; ".join(f"{name}: {', '.join(map(str, codes))}" for _, name, _, _, codes in LEGEND)
     + ". The sea itself is masked out in the tiles, so water means ponds, lakes, canals and "
     "rivers. The source states no pixel size; 0.5 m is our estimate from the length of parked "
@@ -149,7 +151,24 @@ def write_onnx(net: nn.Module, card: ModelCard, path: Path) -> Path:
         external_data=False,
         verbose=False,
     )
+    _tidy(path)
     return write_card(path, card)
+
+
+def _tidy(path: Path) -> None:
+    """Name the free sizes, and drop the exporter's notes, which hold paths of this machine."""
+    proto = onnx.load(path)
+    graph = proto.graph
+    del graph.value_info[:], graph.metadata_props[:]
+    for node in graph.node:
+        del node.metadata_props[:]
+    for value in (*graph.input, *graph.output):
+        del value.metadata_props[:]
+        for axis, name in ((0, "batch"), (2, "height"), (3, "width")):
+            value.type.tensor_type.shape.dim[axis].dim_param = name
+    for weights in graph.initializer:
+        del weights.metadata_props[:]
+    onnx.save(proto, path)
 
 
 def geometry(net: nn.Module, *, depth: int) -> dict[str, int]:
