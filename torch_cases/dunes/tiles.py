@@ -27,7 +27,7 @@ IGNORED = 255  # label of pixels without data
 LEGEND = (
     (1, "water", "水体", "#2b6fb5", (1,)),
     (2, "bare sand", "裸沙", "#f3e3a1", (4, 8)),
-    (3, "sparse dune vegetation", "稀疏沙丘植被", "#c9b458", (5, 7)),
+    (3, "sparse vegetation", "稀疏植被", "#c9b458", (5, 7)),
     (4, "dense vegetation", "茂密植被", "#3f7d3a", (2, 6, 9)),
     (5, "cropland", "耕地", "#e39b3c", (3,)),
     (6, "road and pavement", "道路与铺装", "#8c8c8c", (10,)),
