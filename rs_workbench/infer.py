@@ -148,6 +148,7 @@ def infer_scene(
     _run(job, loaded, paths, options, report, Listeners(on_progress, log))
     report.seconds = round(time.monotonic() - started, 2)
     report.write(paths.report)
+    shutil.rmtree(paths.work, ignore_errors=True)
     return report
 
 
@@ -300,7 +301,6 @@ def _run(
     report.nodata_pixels = facts["pixels"].get(NODATA, 0)
     report.peak_rss_mib = round(peak_rss_mib(), 1)
     report.warnings += _warnings_after(facts, report, options)
-    shutil.rmtree(paths.work, ignore_errors=True)
 
 
 def _done(journal: Journal) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,11 +164,6 @@ class Journal:
                 "and run the same command again, it goes on where it stopped"
             ) from error
         self.strips.append(dict(facts))
-
-    def remove(self) -> None:
-        """Delete the work folder; the run is complete."""
-        self.__exit__()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def read_journal(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
