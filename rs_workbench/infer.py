@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -289,9 +290,10 @@ def _run(
             journal.add_layer(spec, job.scene.shape)
         predictor = _guarded(loaded, job, options, report, listeners)
         thumbnail = make_thumbnail(job, paths.work)
-        run_job(job, predictor, journal, thumbnail=thumbnail, on_progress=listeners.on_progress)
-        if thumbnail is not None:
-            thumbnail.close()
+        with closing(thumbnail) if thumbnail else nullcontext():
+            run_job(
+                job, predictor, journal, thumbnail=thumbnail, on_progress=listeners.on_progress
+            )
         tags = {"model": loaded.card.name, "model_sha256": loaded.sha256, "rsw": report.version}
         listeners.tell(f"writing {paths.classes.name} and what belongs to it")
         report.files = finish_outputs(job, journal, paths, tags, thumbnail=thumbnail)

@@ -46,7 +46,7 @@ def uninterrupted(request, work, tmp_path_factory):
     return more, {name: (out / name).read_bytes() for name in SAVED}
 
 
-@pytest.mark.parametrize("strips", [1, 20])
+@pytest.mark.parametrize("strips", [1, 10])
 def test_killed_and_repeated(work, tmp_path, uninterrupted, strips):
     more, whole = uninterrupted
     process = start(work, tmp_path, *more)
