@@ -170,10 +170,12 @@ def infer_scenes(
         Scenes, as `raster.find_scenes` lists them.
     output : str or Path, optional
         A folder; a file only for a single scene.
-    model, options, log
+    model, options
         See `infer_scene`. The model is loaded once.
     on_scene : callable, optional
         Called with (scene, its number from 1, how many) before each; gives its `on_progress`.
+    log : callable, optional
+        See `infer_scene`.
 
     Returns
     -------

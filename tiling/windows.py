@@ -177,10 +177,12 @@ def make_grid(
         Height and width of the scene, px.
     tile : int
         Side of a tile, px.
-    margin, stride, fixed
+    margin, stride : int
         See `cut_spans`.
     blend : bool, default False
         Mix neighbouring tiles over the whole overlap, ``2 * margin`` px wide.
+    fixed : bool, default False
+        See `cut_spans`.
 
     Returns
     -------
