@@ -19,11 +19,11 @@ from benchmarks.scene import N_BANDS, write_scene
 TARGETS = {"unet": 1.05, "conv1": 1.5}
 
 
-def compare(model: Path, scene: Path, rounds: int) -> list[object]:
+def compare(model: Path, scene: Path, *, engine: str, rounds: int) -> list[object]:
     from rs_workbench.backends import load_predictor
     from rs_workbench.infer import Options, infer_scene
 
-    loaded = load_predictor(model)
+    loaded = load_predictor(model, engine=engine)
     output = scene.with_name(f"{model.stem}_overhead.tif")
 
     def map_scene():
@@ -53,13 +53,16 @@ def compare(model: Path, scene: Path, rounds: int) -> list[object]:
 @click.command()
 @click.option("--size", default=3072, show_default=True, help="side of the scene, px")
 @click.option("--rounds", default=3, show_default=True)
+@click.option("--engine", default="openvino", show_default=True, help="or torch, onnxruntime")
 @click.option("--folder", type=Path, default=FOLDER, show_default=True)
-def main(size: int, rounds: int, folder: Path) -> None:
+def main(size: int, rounds: int, engine: str, folder: Path) -> None:
     prepare(folder)
     scene = write_scene(folder / f"scene_{size}.tif", size, size)
     print_machine("openvino", "onnxruntime", "rasterio", "numpy")
     header = ["net", "engine", "tiles", "forward only, CPU s", "map, CPU s", "ratio", "target"]
-    print_table(header, [compare(folder / f"{net}.onnx", scene, rounds) for net in TARGETS])
+    suffix = "pt2" if engine == "torch" else "onnx"
+    models = [folder / f"{net}.{suffix}" for net in TARGETS]
+    print_table(header, [compare(m, scene, engine=engine, rounds=rounds) for m in models])
 
 
 if __name__ == "__main__":
