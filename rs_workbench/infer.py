@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import filecmp
-import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rs_workbench import options as shared
-from rs_workbench.errors import OutputError, UsageError, WorkbenchError
+from rs_workbench.errors import UsageError, WorkbenchError
 from rs_workbench.types import NODATA, Blend, Engine, ProgressStyle
 
 if TYPE_CHECKING:
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
     from rs_workbench.backends.base import Predictor
     from rs_workbench.journal import Journal
     from rs_workbench.memory import GpuLimit
-    from rs_workbench.outputs import Paths, Report
+    from rs_workbench.outputs import Report
+    from rs_workbench.places import Paths
     from rs_workbench.run import Job, OnProgress
 
 BACKEND_OF = {
@@ -126,30 +126,32 @@ def infer_scene(
     --------
     >>> report = infer_scene("scene.tif", "map.tif")  # doctest: +SKIP
     """
-    from rs_workbench.journal import read_journal
-    from rs_workbench.outputs import place_output
-    from rs_workbench.prepare import make_job, new_report, with_geometry
+    from rs_workbench.journal import compare_asked, read_journal, remove_work
+    from rs_workbench.places import check_outputs, place_output
+    from rs_workbench.prepare import make_job, new_report, what_was_asked
     from rs_workbench.raster import open_scene
 
     options = options or Options()
     started = time.monotonic()
     opened = open_scene(str(scene))
     paths = place_output(opened, output)
-    _check_output(paths, options)
-    found = read_journal(paths.work)
-    before = dict(found[0]["plan"]) if found else None
-    loaded = with_geometry(_load(model, _with_engine(options, before)))
-    if before is not None:
-        before.pop("engine")
+    if not options.dry_run:
+        check_outputs(paths, opened, options.save, overwrite=options.overwrite)
+    before = _unfinished(paths, options)
+    loaded = _load_as_before(model, options, before, paths.work)
     job, warnings = make_job(opened, loaded.card, options, before=before)
     report = new_report(job, loaded, paths, options)
     report.warnings += warnings
     if options.dry_run:
+        if before is not None:
+            found = read_journal(paths.work)
+            assert found is not None
+            compare_asked(paths.work, found[0]["asked"], what_was_asked(job, loaded, options))
         return report
     _run(job, loaded, paths, options, report, Listeners(on_progress, log))
     report.seconds = round(time.monotonic() - started, 2)
     report.write(paths.report)
-    shutil.rmtree(paths.work, ignore_errors=True)
+    remove_work(paths.work)
     return report
 
 
@@ -187,12 +189,15 @@ def infer_scenes(
     UsageError
         If several scenes would be written to one file.
     """
+    from rs_workbench.places import check_distinct
+
     options = options or Options()
     if len(scenes) > 1 and output is not None and Path(output).suffix.lower() in (".tif", ".tiff"):
         raise UsageError(
             f"{len(scenes)} scenes cannot become one file: got --output {output}; give a folder, "
             "or --mosaic to map them as one scene"
         )
+    check_distinct(scenes, output)
     outcomes = []
     for number, scene in enumerate(scenes, 1):
         progress = on_scene(str(scene), number, len(scenes)) if on_scene else None
@@ -208,51 +213,44 @@ def infer_scenes(
     return outcomes
 
 
-def build_stable_mosaic(scenes: Sequence[str], output: str | Path | None) -> str:
-    """Join scenes into one VRT beside the output; a mosaic that did not change keeps its date.
+def _unfinished(paths: Paths, options: Options) -> dict[str, Any] | None:
+    """Plan of an unfinished run that this one goes on with."""
+    from importlib.metadata import version
 
-    Parameters
-    ----------
-    scenes : sequence of str
-        Files, as `raster.find_scenes` lists them.
-    output : str or Path, optional
-        The class map or its folder; without it, the current folder.
+    from rs_workbench.journal import compare_asked, read_journal
 
-    Returns
-    -------
-    str
-        Path of the VRT. With an unchanged date, an unfinished run can go on.
-    """
-    from rs_workbench.raster import build_mosaic
-
-    place = Path(output) if output is not None else Path()
-    folder = place.parent if place.suffix else place
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = place.stem if place.suffix else f"{Path(scenes[0]).stem}_mosaic"
-    vrt = folder / f"{stem}.vrt"
-    fresh = build_mosaic(scenes, folder / f"{stem}.new.vrt")
-    if vrt.exists() and filecmp.cmp(vrt, fresh, shallow=False):
-        fresh.unlink()
-    else:
-        fresh.replace(vrt)
-    return str(vrt)
+    found = None if options.restart else read_journal(paths.work)
+    if found is None:
+        return None
+    old = {"version": found[0]["asked"].get("version")}
+    compare_asked(paths.work, old, {"version": version("rs-workbench")})
+    return dict(found[0]["plan"])
 
 
-def _check_output(paths: Paths, options: Options) -> None:
-    if options.restart and not options.dry_run:
-        shutil.rmtree(paths.work, ignore_errors=True)
-    if options.dry_run or options.overwrite or paths.work.exists() or not paths.classes.exists():
-        return
-    raise OutputError(
-        f"'{paths.classes}' exists already: choose another --output, or --overwrite to replace it"
-    )
+def _load_as_before(
+    model: str | Path | LoadedModel | None,
+    options: Options,
+    before: dict[str, Any] | None,
+    work: Path,
+) -> LoadedModel:
+    """Load the model, in the engine of an unfinished run, so that the rest comes out alike."""
+    from rs_workbench.journal import compare_asked
+    from rs_workbench.prepare import with_geometry
+
+    if before is None:
+        return with_geometry(_load(model, options))
+    kept = {"engine": before["engine"], "device": before["device"]}
+    if options.engine == "auto":
+        options = replace(options, **kept)
+    loaded = _load(model, options)
+    if _where(loaded) != kept and options.engine == kept["engine"]:
+        loaded = _load(loaded.path, options)  # a model loaded for several scenes, elsewhere
+    compare_asked(work, kept, _where(loaded))
+    return with_geometry(loaded)
 
 
-def _with_engine(options: Options, before: dict[str, Any] | None) -> Options:
-    """Keep the engine of an unfinished run, so that the rest of the map comes out alike."""
-    if before is None or options.engine != "auto":
-        return options
-    return replace(options, engine=before["engine"])
+def _where(loaded: LoadedModel) -> dict[str, str]:
+    return {"engine": loaded.predictor.engine, "device": loaded.predictor.device}
 
 
 def _load(model: str | Path | LoadedModel | None, options: Options) -> LoadedModel:
@@ -283,8 +281,9 @@ def _run(
     from rs_workbench.run import run_job, sum_facts
 
     check_space(job, paths)
-    plan = {**job.plan.as_dict(), "engine": loaded.predictor.engine}
-    with Journal.open(paths.work, what_was_asked(job, loaded, options), plan) as journal:
+    plan = {**job.plan.as_dict(), **_where(loaded)}
+    asked = what_was_asked(job, loaded, options)
+    with Journal.open(paths.work, asked, plan, restart=options.restart) as journal:
         report.resumed = journal.resumed
         if journal.resumed:
             listeners.tell(f"going on where an earlier run stopped, after {_done(journal)}")
@@ -349,6 +348,8 @@ def _warnings_after(facts: dict[str, Any], report: Report, options: Options) -> 
             "pixels and areas are counted at the model's pixel size, "
             "whereas the map is on the scene's grid"
         )
+    if not sum(c["pixels"] for c in report.classes):
+        warnings.append("no pixel of the scene has data")
     if facts["partial"]:
         warnings.append(
             f"about {facts['partial']} pixels have data in some bands only: the missing bands "
@@ -406,14 +407,18 @@ def command(
     a quick look and a report. If the run stops, the same command goes on where it stopped.
     """
     from rs_workbench import summary
+    from rs_workbench.places import build_stable_mosaic
     from rs_workbench.progress import show_progress
     from rs_workbench.raster import find_scenes
 
+    _refuse_empty(scenes=scenes, model=(model,), output=(output,), bands=chosen["bands"])
     found = find_scenes(scenes)
-    if mosaic:
-        found = [build_stable_mosaic(found, output)]
     speak = not quiet and not as_json
-    with show_progress("none" if quiet else progress) as on_scene:
+    style = "none" if quiet else progress
+    with tempfile.TemporaryDirectory() as scratch, show_progress(style) as on_scene:
+        if mosaic:
+            folder = Path(scratch) if chosen["dry_run"] else None
+            found = [build_stable_mosaic(found, output, folder=folder)]
         outcomes = infer_scenes(
             found,
             output,
@@ -429,6 +434,13 @@ def command(
         summary.print_outcomes(outcomes, dry_run=chosen["dry_run"], verbose=verbose)
     codes = [outcome.error.exit_code for outcome in outcomes if outcome.error]
     sys.exit((codes[0] if len(outcomes) == 1 else 1) if codes else 0)
+
+
+def _refuse_empty(**given: Sequence[str | None] | None) -> None:
+    """Refuse empty texts, which an unset variable of a shell leaves behind."""
+    for name, values in given.items():
+        if values is not None and (not values or "" in values):
+            raise UsageError(f"{name} must not be empty: got {name}={list(values)}")
 
 
 if __name__ == "__main__":

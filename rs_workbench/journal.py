@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -97,7 +99,14 @@ class Journal:
         (self.folder / "lock").unlink(missing_ok=True)
 
     @classmethod
-    def open(cls, folder: Path, asked: Mapping[str, Any], plan: Mapping[str, Any]) -> Journal:
+    def open(
+        cls,
+        folder: Path,
+        asked: Mapping[str, Any],
+        plan: Mapping[str, Any],
+        *,
+        restart: bool = False,
+    ) -> Journal:
         """Go on with the run in `folder`, or start one.
 
         Parameters
@@ -108,6 +117,8 @@ class Journal:
             What determines the result: model, scene and options. Must be plain JSON values.
         plan : mapping
             What was chosen for this run; an unfinished run keeps the plan it began with.
+        restart : bool, default False
+            Forget what an earlier run finished.
 
         Returns
         -------
@@ -117,21 +128,33 @@ class Journal:
         Raises
         ------
         ResumeError
-            If the unfinished run in `folder` was asked for something else, or still runs.
+            If the unfinished run in `folder` was asked for something else, still runs, or
+            cannot be read.
+        OutputError
+            If the folder cannot be written to.
         """
-        found = read_journal(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        _lock(folder)
-        if found is None:
-            _restart(folder, {"asked": asked, "plan": plan})
-            return cls(folder, plan, [])
-        header, strips = found
-        _compare(folder, header["asked"], asked)
-        return cls(folder, header["plan"], strips)
+        with explain_disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            _lock(folder)
+            found = None if restart else read_journal(folder)
+            if found is None:
+                _restart(folder, {"asked": asked, "plan": plan})
+                return cls(folder, plan, [])
+            header, strips = found
+            compare_asked(folder, header["asked"], asked)
+            _cut_torn_line(folder)
+            return cls(folder, header["plan"], strips)
 
     def add_layer(self, spec: RawSpec, shape: tuple[int, int]) -> None:
-        """Open the file of one layer."""
-        self.layers.append(RawLayer(self.folder / f"{spec.name}.raw", spec, shape))
+        """Open the file of one layer; of a run that goes on it must be there and whole."""
+        path = self.folder / f"{spec.name}.raw"
+        if self.strips and (not path.exists() or path.stat().st_size != spec.size(shape)):
+            raise ResumeError(
+                f"the unfinished run in '{self.folder}' has lost its file {path.name}: begin anew "
+                "with --restart"
+            )
+        with explain_disk_errors(self.folder):
+            self.layers.append(RawLayer(path, spec, shape))
 
     def finish_strip(
         self, window: Window, layers: tuple[NDArray[Any], ...], facts: Mapping[str, Any]
@@ -152,18 +175,43 @@ class Journal:
         OutputError
             If the disk is full or the folder has gone.
         """
-        try:
+        with explain_disk_errors(self.folder):
             for layer, values in zip(self.layers, layers, strict=True):
                 layer.write(window, values)
                 layer.flush()
             self._file.write(json.dumps(facts) + "\n")
             self._file.flush()
-        except OSError as error:
-            raise OutputError(
-                f"cannot write to '{self.folder}' ({error.strerror or error}): free some space "
-                "and run the same command again, it goes on where it stopped"
-            ) from error
         self.strips.append(dict(facts))
+
+
+@contextmanager
+def explain_disk_errors(folder: Path) -> Iterator[None]:
+    """Turn what the disk says into one sentence.
+
+    Parameters
+    ----------
+    folder : Path
+        What is written to.
+
+    Yields
+    ------
+    None
+        While writing.
+
+    Raises
+    ------
+    OutputError
+        If the disk is full, or the folder cannot be written to or has gone.
+    """
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to '{folder}' ({error.strerror or error}): make room or choose another "
+            "--output, then run the same command again, which goes on where it stopped"
+        ) from error
 
 
 def read_journal(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
@@ -178,26 +226,69 @@ def read_journal(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]] | 
     -------
     (dict, list of dict) or None
         Header (`asked`, `plan`) and finished strips; None where no run began.
+
+    Raises
+    ------
+    ResumeError
+        If the journal is not one of ours.
     """
     path = folder / "journal.jsonl"
-    if not path.exists():
+    if not path.is_file():
         return None
     whole = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
     if not whole:
         return None
-    if sum(map(len, whole)) != path.stat().st_size:
-        os.truncate(path, sum(map(len, whole)))
-    header, *strips = (json.loads(line) for line in whole)
-    return header, strips
+    try:
+        header, *strips = (json.loads(line) for line in whole)
+        return {"asked": dict(header["asked"]), "plan": dict(header["plan"])}, strips
+    except (ValueError, KeyError, TypeError) as error:
+        raise ResumeError(
+            f"the journal of the unfinished run in '{folder}' cannot be read: begin anew with "
+            "--restart"
+        ) from error
+
+
+def _cut_torn_line(folder: Path) -> None:
+    """Cut off what a killed process had half written."""
+    path = folder / "journal.jsonl"
+    content = path.read_bytes()
+    os.truncate(path, content.rfind(b"\n") + 1)
+
+
+def remove_work(folder: Path) -> None:
+    """Delete a work folder, the journal first: without it no rest is taken for a run.
+
+    Parameters
+    ----------
+    folder : Path
+        Work folder of a finished run.
+    """
+    (folder / "journal.jsonl").unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _restart(folder: Path, header: Mapping[str, Any]) -> None:
+    (folder / "journal.jsonl").unlink(missing_ok=True)
     for path in folder.glob("*.raw"):
         path.unlink()
     (folder / "journal.jsonl").write_text(json.dumps(header) + "\n", encoding="utf-8")
 
 
-def _compare(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+def compare_asked(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """See that an unfinished run was asked for the same.
+
+    Parameters
+    ----------
+    folder : Path
+        Its work folder.
+    old, new : mapping
+        What it was asked for, and what is asked now.
+
+    Raises
+    ------
+    ResumeError
+        With the first difference.
+    """
     new = json.loads(json.dumps(new))
     for key in {**old, **new}:
         if old.get(key) != new.get(key):
@@ -212,12 +303,20 @@ def _lock(folder: Path) -> None:
     """Keep a second process out; a lock whose process has ended is void."""
     lock = folder / "lock"
     try:
-        owner = int(lock.read_text())
+        owner, started = lock.read_text().split()
     except (OSError, ValueError):
-        owner = None
-    if owner is not None and owner != os.getpid() and psutil.pid_exists(owner):
+        owner, started = "0", ""
+    if int(owner) != os.getpid() and started == _start_of(int(owner)):
         raise ResumeError(
             f"process {owner} is writing to '{folder}': wait for it to end, or choose another "
             "--output"
         )
-    lock.write_text(str(os.getpid()))
+    lock.write_text(f"{os.getpid()} {_start_of(os.getpid())}")
+
+
+def _start_of(pid: int) -> str | None:
+    """When a process began, which tells it from a later one of the same number."""
+    try:
+        return f"{psutil.Process(pid).create_time():.2f}"
+    except (psutil.Error, ValueError):
+        return None

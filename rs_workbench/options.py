@@ -8,6 +8,7 @@ exit code: 0 done, 1 failed, 2 wrong usage.
 from __future__ import annotations
 
 import functools
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar, get_args
@@ -43,6 +44,18 @@ class ListOf(click.ParamType):
             return tuple(self.item(part) for part in parts)
         except ValueError:
             self.fail(f"'{value}' is not a list of numbers such as -9999,0", param, ctx)
+
+
+class Device(click.ParamType):
+    """Where a model runs."""
+
+    name = "device"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Accept auto, cpu, cuda and cuda with a number."""
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", str(value)):
+            self.fail(f"'{value}' is not a device: choose auto, cpu, cuda or cuda:0", param, ctx)
+        return str(value)
 
 
 class Parsed(click.ParamType):
@@ -98,10 +111,17 @@ blend = click.option(
 )
 batch = click.option("--batch", type=click.IntRange(min=1), help="tiles a forward pass [auto]")
 memory = click.option(
-    "--memory", type=Parsed("size", "parse_size"), help="RAM to stay within: 2GB [2GB]"
+    "--memory",
+    type=Parsed("size", "parse_size"),
+    help="RAM to stay within, model included: 2GB [what the model takes and 2GB]",
 )
 device = click.option(
-    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda:0", help="where to run"
+    "--device",
+    type=Device(),
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda:0",
+    help="where to run",
 )
 gpu_memory = click.option(
     "--gpu-memory", type=Parsed("limit", "parse_gpu_limit"), help="GPU memory: 6GB, 80% or grow"

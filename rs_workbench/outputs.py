@@ -1,9 +1,8 @@
-"""Where the outputs of a run lie, how they are finished, and the report."""
+"""How the outputs of a run are finished, and the report."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,40 +10,14 @@ from typing import Any
 
 from rs_workbench import maps
 from rs_workbench.card import LegendClass
-from rs_workbench.errors import OutputError
-from rs_workbench.journal import Journal
+from rs_workbench.journal import Journal, explain_disk_errors
 from rs_workbench.layers import CONFIDENCE_STEPS
+from rs_workbench.places import Paths, remove_stale
 from rs_workbench.quicklook import view_bands
-from rs_workbench.raster import RasterSpec, Scene, finish_raster
+from rs_workbench.raster import RasterSpec, finish_raster
 from rs_workbench.run import Job, sum_facts
 from rs_workbench.thumbnail import Thumbnail
 from rs_workbench.types import NODATA
-
-
-@dataclass(frozen=True)
-class Paths:
-    """Everything a run writes, from the path of its class map."""
-
-    classes: Path
-
-    def beside(self, ending: str) -> Path:
-        """Path of a companion, `ending` in place of the map's suffix."""
-        return self.classes.with_name(self.classes.stem + ending)
-
-    @property
-    def work(self) -> Path:
-        """Folder of the unfinished run."""
-        return self.classes.with_name(self.classes.name + ".part")
-
-    @property
-    def quicklook(self) -> Path:
-        """Picture of the map with its legend."""
-        return self.beside("_quicklook.png")
-
-    @property
-    def report(self) -> Path:
-        """What was done, as JSON."""
-        return self.beside("_report.json")
 
 
 @dataclass
@@ -90,51 +63,10 @@ class Report:
     def write(self, path: Path) -> None:
         """Write the report, whole or not at all."""
         part = path.with_name(path.name + ".part")
-        part.write_text(
-            json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
-        part.replace(path)
-
-
-def place_output(scene: Scene, output: str | Path | None) -> Paths:
-    """Decide where the class map of a scene lies.
-
-    Parameters
-    ----------
-    scene : Scene
-        Gives the name where `output` does not.
-    output : str or Path, optional
-        A file ending in .tif, a folder, or nothing for the current folder.
-
-    Returns
-    -------
-    Paths
-        With absolute paths.
-
-    Raises
-    ------
-    OutputError
-        If the file is of another kind than .tif, or its folder cannot be made.
-    """
-    name = f"{scene.stem}_classes.tif"
-    path = Path(output) if output is not None else Path(name)
-    if output is not None and (path.is_dir() or not path.suffix or str(output).endswith("/")):
-        path = path / name
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        raise OutputError(
-            f"the class map is a GeoTIFF: got --output {output}; choose a name ending in .tif"
-        )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"cannot make the folder '{path.parent}' ({error.strerror}): choose another --output"
-        ) from error
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(
-            f"the folder '{path.parent}' cannot be written to: choose another --output"
-        )
-    return Paths(path.absolute())
+        text = json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n"
+        with explain_disk_errors(path.parent):
+            part.write_text(text, encoding="utf-8")
+            part.replace(path)
 
 
 def make_thumbnail(job: Job, folder: Path) -> Thumbnail | None:
@@ -193,12 +125,13 @@ def finish_outputs(
         If the disk is full; the run can be repeated.
     """
     classes = job.card.classes
+    remove_stale(paths, job.save)
     files = {"map": paths.classes}
     for layer in journal.layers:
-        out = paths.classes if layer.spec.name == "classes" else None
-        out = out or paths.beside(f"_{layer.spec.name}.tif")
+        is_map = layer.spec.name == "classes"
+        out = paths.classes if is_map else paths.companion(layer.spec.name)
         finish_raster(layer.path, out, job.scene, _raster_spec(layer.spec.name, job, tags))
-        files["map" if layer.spec.name == "classes" else layer.spec.name] = out
+        files["map" if is_map else layer.spec.name] = out
     # A map brought back to the scene's grid has other pixels than those that were counted.
     pixels = None if job.scene.native else sum_facts(journal.strips)["pixels"]
     maps.write_class_names(paths.classes, classes, pixels=pixels)
@@ -213,7 +146,7 @@ def finish_outputs(
         view=thumbnail.reduced if thumbnail else None,
     )
     if "polygons" in job.save:
-        files["polygons"] = paths.beside("_polygons.gpkg")
+        files["polygons"] = paths.companion("polygons")
         maps.write_polygons(paths.classes, files["polygons"], classes)
     return {kind: str(path) for kind, path in files.items()}
 

@@ -228,7 +228,7 @@ def _fit(load: Load, grid: Grid, wishes: Wishes, free_bytes: int) -> tuple[int, 
         raise UsageError(
             f"too little memory for tiles of {grid.tile[1]} px: {free_bytes / 1e6:.0f} MB are "
             f"left beside the loaded model, {needed / 1e6:.0f} MB are needed: give more --memory "
-            "or a smaller --tile"
+            "or a smaller --tile or --batch"
         )
     if load.block[1] < load.shape[1]:  # a file in whole-width strips is best read in whole width
         widest = min(widest, max(PANEL_WIDTH, grid.tile[1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,8 @@ from rs_workbench.card import ModelCard
 from rs_workbench.errors import OutputError, UsageError
 from rs_workbench.layers import Finisher
 from rs_workbench.memory import MIB, available_ram
-from rs_workbench.outputs import Paths, Report
+from rs_workbench.outputs import Report
+from rs_workbench.places import Paths
 from rs_workbench.planning import Plan
 from rs_workbench.raster import Scene
 from rs_workbench.run import Job
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from rs_workbench.infer import Options
 
 DEFAULT_MEMORY = 2 * 10**9
-"""Bytes of RAM a run aims at where --memory does not say."""
+"""Bytes of RAM a run may add to the loaded model where --memory does not say."""
 LEAST_FREE = 200 * 10**6
 """Bytes beside the loaded model below which no run is tried."""
 
@@ -98,21 +100,22 @@ def make_job(
         If the options contradict each other, the model or the memory.
     """
     bands = raster.choose_bands(scene, options.bands, card)
+    nodata = (*options.nodata, *(card.nodata if scene.mask_kind == "none" else ()))
     warnings = list(scene.warnings)
     if options.match_pixel_size:
         scene = _matched(scene, card)
     else:
         warnings += checks.check_pixel_size(scene, card)
     if not options.any_values:
-        warnings += checks.check_values(scene, bands, card, nodata=options.nodata)
+        warnings += checks.check_values(scene, bands, card, nodata=nodata)
     if before is None:
         load = _weigh(scene, len(bands), card, options)
         wishes = planning.Wishes(options.tile, options.overlap, options.blend, options.batch)
         plan = planning.make_plan(card, load, wishes, free_bytes=_free_bytes(options))
     else:
-        plan = Plan.from_dict(before)
+        plan = Plan.from_dict({k: v for k, v in before.items() if k not in ("engine", "device")})
     area = raster.scene_area_ha(scene)
-    job = Job(scene, tuple(bands), card, plan, options.nodata, options.save, area)
+    job = Job(scene, tuple(bands), card, plan, nodata, options.save, area)
     return job, warnings + _warn_inexact(plan)
 
 
@@ -139,9 +142,9 @@ def _weigh(scene: Scene, n_bands: int, card: ModelCard, options: Options) -> pla
 
 def _free_bytes(options: Options) -> int:
     used = psutil.Process().memory_info().rss
-    asked = options.memory or max(
-        used + LEAST_FREE, min(DEFAULT_MEMORY, used + available_ram() // 2)
-    )
+    if options.memory is None:
+        return max(LEAST_FREE, min(DEFAULT_MEMORY, available_ram() // 2))
+    asked = options.memory
     if asked < used + LEAST_FREE:
         raise UsageError(
             f"--memory {asked / 1e6:.0f}MB is too little: the loaded model and its libraries take "
@@ -233,7 +236,7 @@ def what_was_asked(job: Job, loaded: LoadedModel, options: Options) -> dict[str,
         "version": version("rs-workbench"),
         "scene": [_place(job.scene), *job.scene.shape, job.scene.size_bytes, job.scene.mtime],
         "model": loaded.sha256,
-        "card": loaded.card.model_dump_json(),
+        "card": sha256(loaded.card.model_dump_json().encode()).hexdigest()[:12],
         "bands": list(job.bands),
         "nodata": list(options.nodata),
         "--tile": options.tile,

@@ -11,7 +11,7 @@ from rs_workbench.raster_gdal import gdal_settings
 from rs_workbench.raster_mosaic import build_mosaic, stack_bands
 from rs_workbench.raster_reader import ScenePixels, SceneReader
 from rs_workbench.raster_resample import at_pixel_size
-from rs_workbench.raster_scene import Scene, open_scene
+from rs_workbench.raster_scene import Scene, open_scene, scene_files
 from rs_workbench.raster_vrt import RasterSpec
 from rs_workbench.raster_write import finish_raster
 
@@ -28,5 +28,6 @@ __all__ = [
     "gdal_settings",
     "open_scene",
     "scene_area_ha",
+    "scene_files",
     "stack_bands",
 ]

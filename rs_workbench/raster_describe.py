@@ -217,11 +217,30 @@ def file_stamp(dataset: rasterio.DatasetReader, name: str) -> tuple[int, float]:
         Time of the last change; 0 where no file is local.
     """
     size, mtime = 0, 0.0
-    for file in {_local_file(f) for f in [*dataset.files, name]}:
-        if file is not None and not file.name.endswith((".aux.xml", ".ovr")):
+    for file in local_files(dataset, name):
+        if not file.name.endswith((".aux.xml", ".ovr")):
             status = file.stat()
             size, mtime = size + status.st_size, max(mtime, status.st_mtime)
     return size, mtime
+
+
+def local_files(dataset: rasterio.DatasetReader, name: str) -> list[Path]:
+    """List the files on disk that a dataset is made of.
+
+    Parameters
+    ----------
+    dataset : rasterio.DatasetReader
+        Open dataset.
+    name : str
+        Name by which it was opened.
+
+    Returns
+    -------
+    list of Path
+        Resolved; of a VRT also the files it refers to.
+    """
+    found = {_local_file(f) for f in [*dataset.files, name]}
+    return sorted(file for file in found if file is not None)
 
 
 def _local_file(name: str) -> Path | None:

@@ -24,6 +24,7 @@ from rs_workbench.raster_describe import (
     file_stamp,
     find_alpha,
     find_mask_kind,
+    local_files,
     read_band_names,
     read_nodata,
     read_wavelength,
@@ -316,3 +317,20 @@ def _warnings(
 def crs_of(scene: Scene) -> CRS | None:
     """Coordinate system of a scene as rasterio's object."""
     return CRS.from_wkt(scene.crs_wkt) if scene.crs_wkt else None
+
+
+def scene_files(scene: Scene) -> list[Path]:
+    """List the files on disk that a scene is read from.
+
+    Parameters
+    ----------
+    scene : Scene
+        What `open_scene` returned.
+
+    Returns
+    -------
+    list of Path
+        Resolved; of a VRT also the files it refers to.
+    """
+    with gdal_settings(), open_dataset(scene.path) as dataset:
+        return local_files(dataset, scene.path)

@@ -29,6 +29,7 @@ OnProgress = Callable[[int, int], None]
 class Job:
     """What is mapped with what, and how.
 
+    `nodata` holds the values, besides those the scene declares, that mean no data.
     `area` is that of one pixel in ha, a number or one number per row of the scene; None where
     the scene has no map units.
     """
@@ -66,8 +67,7 @@ class SceneSource:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Open the scene; a dataset handle belongs to one thread."""
-        nodata = self.job.nodata or self.job.card.nodata
-        with SceneReader(self.job.scene, self.job.bands, nodata=nodata) as self._reader:
+        with SceneReader(self.job.scene, self.job.bands, nodata=self.job.nodata) as self._reader:
             yield
 
     def read(self, window: Window) -> tuple[Pixels, Mask]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rs_workbench.journal import RawLayer, RawSpec
+from rs_workbench.journal import RawLayer, RawSpec, explain_disk_errors
 from rs_workbench.types import Mask, Pixels
 from tiling import Window, round_up
 
@@ -42,9 +42,11 @@ class Thumbnail:
         self.step = max(1, -(-max(shape) // SIDE))
         self.shape = (-(-shape[0] // self.step), -(-shape[1] // self.step))
         specs = RawSpec("view", dtype, len(self.bands)), RawSpec("view_valid", "uint8")
-        self._pixels, self._valid = (
-            RawLayer(folder / f"{spec.name}.raw", spec, self.shape) for spec in specs
-        )
+        self.folder = folder
+        with explain_disk_errors(folder):
+            self._pixels, self._valid = (
+                RawLayer(folder / f"{spec.name}.raw", spec, self.shape) for spec in specs
+            )
 
     def take(self, window: Window, pixels: Pixels, valid: Mask) -> None:
         """Keep what falls on the thumbnail of a window just read.
@@ -65,8 +67,11 @@ class Thumbnail:
         cols = slice(left - window.col, None, self.step)
         kept = valid[rows, cols]
         place = Window(top // self.step, left // self.step, *kept.shape)
-        self._pixels.write(place, pixels[self.bands, rows, cols])
-        self._valid.write(place, kept[None])
+        with explain_disk_errors(self.folder):
+            self._pixels.write(place, pixels[self.bands, rows, cols])
+            self._valid.write(place, kept[None])
+            self._pixels.flush()
+            self._valid.flush()
 
     def close(self) -> None:
         """Close the files."""

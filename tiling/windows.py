@@ -150,8 +150,8 @@ def _check(length: int, tile: int, *, margin: int, stride: int) -> None:
     if tile % stride or margin % stride:
         raise TilingError(
             f"tile and margin must be multiples of the network's total stride {stride} px: got "
-            f"tile={tile} and margin={margin} "
-            f"(try tile={round_up(tile, stride)} and margin={round_up(margin, stride)})"
+            f"tile={tile} and margin={margin} (try tile="
+            f"{round_up(max(tile, 2 * margin + 1), stride)} and margin={round_up(margin, stride)})"
         )
     if tile <= 2 * margin:
         raise TilingError(

@@ -63,6 +63,9 @@ def test_quiet_says_nothing(folder, tmp_path):
         (["{scene}", "--memory", "1MB"], 2, "--memory 1MB is too little"),
         (["{scene}", "--engine", "keras"], 2, "engine 'keras' cannot run 'net.onnx'"),
         (["{scene}", "--match-pixel-size"], 2, "names no pixel size"),
+        (["{scene}", "--device", "gpu"], 2, "'gpu' is not a device"),
+        ([""], 2, "scenes must not be empty"),
+        (["{scene}", "-b", ""], 2, "bands must not be empty"),
         ([], 2, "Missing argument 'SCENE"),
     ],
 )
@@ -100,10 +103,10 @@ def test_a_mosaic_is_one_map_and_keeps_its_date(folder, tmp_path):
     arguments = [tmp_path / "part0.tif", tmp_path / "part1.tif", "--mosaic", "-o"]
     done = infer(folder, *arguments, tmp_path / "map.tif")
     assert done.exit_code == 0, done.output
-    date = (tmp_path / "map.vrt").stat().st_mtime_ns
+    date = (tmp_path / "map_mosaic.vrt").stat().st_mtime_ns
     again = infer(folder, *arguments, tmp_path / "map.tif", "--overwrite")
     assert again.exit_code == 0
-    assert (tmp_path / "map.vrt").stat().st_mtime_ns == date
+    assert (tmp_path / "map_mosaic.vrt").stat().st_mtime_ns == date
     infer(folder, tmp_path / "whole.tif", "-o", tmp_path / "one.tif")
     with rasterio.open(tmp_path / "map.tif") as a, rasterio.open(tmp_path / "one.tif") as b:
         np.testing.assert_array_equal(a.read(), b.read())
@@ -128,3 +131,11 @@ def test_help_loads_no_framework_and_no_raster_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_a_dry_run_of_a_mosaic_writes_nothing(folder, tmp_path):
+    done = infer(
+        folder, folder / "scene.tif", "--mosaic", "--dry-run", "-o", tmp_path / "new" / "map.tif"
+    )
+    assert done.exit_code == 0, done.output
+    assert not list(tmp_path.iterdir())

@@ -285,7 +285,7 @@ def test_a_damaged_file_is_one_sentence_and_the_run_goes_on_when_mended(tmp_path
         if done >= 4:
             put(data[:5000].ljust(len(data), b"?"))
 
-    options = Options(tile=128, engine="openvino", save=("scores",))
+    options = Options(tile=128, engine="openvino", save=("scores",), overwrite=True)
     with pytest.raises(SceneError, match=r"scene.tif' cannot be read at rows"):
         infer_scene(scene, tmp_path / "map.tif", model=unet, options=options, on_progress=damage)
     assert not (tmp_path / "map.tif").exists()
@@ -387,3 +387,65 @@ def test_goes_on_from_another_folder(tmp_path, unet, monkeypatch):
     report = infer_scene("scene.tif", "map.tif", model=unet, options=options, log=lines.append)
     assert report.resumed
     assert "going on where an earlier run stopped, after" in lines[0]
+
+
+def test_the_scene_is_never_replaced(tmp_path, pointwise):
+    scene = nets.write_scene(tmp_path / "area_confidence.tif", nets.pixels((64, 64)))
+    before = scene.read_bytes()
+    for output, save in ((scene, ()), (tmp_path / "area.tif", ("confidence",))):
+        options = Options(overwrite=True, save=save)
+        with pytest.raises(OutputError, match="is a file of the scene itself"):
+            infer_scene(scene, output, model=pointwise, options=options)
+    assert scene.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["area_confidence.tif"]
+
+
+def test_an_existing_companion_is_kept(tmp_path, pointwise):
+    scene = nets.write_scene(tmp_path / "scene.tif", nets.pixels((64, 64)))
+    (tmp_path / "map_report.json").write_text("mine")
+    with pytest.raises(OutputError, match=r"map_report.json' exists already"):
+        infer_scene(scene, tmp_path / "map.tif", model=pointwise)
+
+
+def test_layers_of_the_map_before_do_not_stay_beside_the_new_one(tmp_path, pointwise):
+    values = nets.pixels((64, 64))
+    run(tmp_path, values, pointwise, save=("scores", "confidence"))
+    (tmp_path / "map_polygons.gpkg").write_text("mine")
+    run(tmp_path, values, pointwise, save=("scores",))
+    assert not (tmp_path / "map_confidence.tif").exists()
+    assert (tmp_path / "map_polygons.gpkg").read_text() == "mine"
+
+
+def test_two_scenes_of_one_name_do_not_share_a_map(tmp_path, pointwise):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        nets.write_scene(tmp_path / name / "s.tif", nets.pixels((64, 64)))
+    scenes = [tmp_path / "a" / "s.tif", tmp_path / "b" / "s.tif"]
+    with pytest.raises(UsageError, match="would both be written to"):
+        infer_scenes(scenes, tmp_path / "maps", model=pointwise, options=Options(overwrite=True))
+
+
+def test_nodata_of_the_command_adds_to_that_of_the_card(tmp_path):
+    model = nets.write_pointwise(tmp_path / "net.onnx", nodata=[0])
+    values = nets.pixels((64, 64))
+    values[:, :10], values[:, 20:30] = 0, 255
+    labels = run(tmp_path, values, model, nodata=(255.0,))[1]
+    assert np.flatnonzero((labels == 255).all(axis=1)).tolist() == [*range(10), *range(20, 30)]
+
+
+def test_a_rest_of_the_run_in_another_engine_is_refused(tmp_path, unet):
+    scene = nets.write_scene(tmp_path / "scene.tif", nets.pixels((900, 300)))
+    out = tmp_path / "map.tif"
+
+    def stop(done, total):
+        if done > 20:
+            raise KeyboardInterrupt
+
+    first = Options(tile=128, engine="openvino")
+    with pytest.raises(KeyboardInterrupt):
+        infer_scene(scene, out, model=unet, options=first, on_progress=stop)
+    other = load_predictor(unet, engine="onnxruntime")
+    with pytest.raises(ResumeError, match="has engine 'openvino', this one 'onnxruntime'"):
+        infer_scene(scene, out, model=unet, options=replace(first, engine="onnxruntime"))
+    report = infer_scene(scene, out, model=other, options=Options(tile=128))
+    assert (report.resumed, report.engine) == (True, "openvino")

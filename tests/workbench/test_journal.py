@@ -1,12 +1,14 @@
 import json
+import os
 import subprocess
 import sys
 
 import numpy as np
+import psutil
 import pytest
 
 from rs_workbench.errors import OutputError, ResumeError
-from rs_workbench.journal import Journal, RawSpec, read_journal
+from rs_workbench.journal import Journal, RawSpec, read_journal, remove_work
 from tiling import Window
 
 ASKED = {"scene": "a.tif", "--tile": None}
@@ -69,12 +71,14 @@ def test_other_settings_are_refused_by_name(tmp_path):
 def test_a_running_process_keeps_others_out(tmp_path):
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
-        (tmp_path / "lock").write_text(str(sleeper.pid))
+        began = psutil.Process(sleeper.pid).create_time()
+        (tmp_path / "lock").write_text(f"{sleeper.pid} {began:.2f}")
         with pytest.raises(ResumeError, match=f"process {sleeper.pid} is writing"):
             begin(tmp_path)
     finally:
         sleeper.kill()
         sleeper.wait()
+    (tmp_path / "lock").write_text(f"{os.getppid()} 1.00")  # the number went to another process
     begin(tmp_path).__exit__()
     assert not (tmp_path / "lock").exists()
 
@@ -91,3 +95,44 @@ def test_a_full_disk_is_one_sentence(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert read_journal(tmp_path)[1] == []
+
+
+@pytest.mark.parametrize("content", ["garbage\n", '{"plan": {}}\n', "[1, 2]\n"])
+def test_a_journal_that_is_none_is_refused(tmp_path, content):
+    (tmp_path / "journal.jsonl").write_text(content)
+    with pytest.raises(ResumeError, match="cannot be read: begin anew with --restart"):
+        begin(tmp_path)
+
+
+def test_a_lost_layer_is_never_taken_for_zeros(tmp_path):
+    window = Window(0, 0, 2, 5)
+    with begin(tmp_path) as journal:
+        journal.finish_strip(window, layers(1, window), {"tiles": 3})
+    (tmp_path / "scores.raw").unlink()
+    with pytest.raises(ResumeError, match=r"has lost its file scores.raw: .*--restart"):
+        begin(tmp_path)
+
+
+def test_restart_does_not_touch_a_running_run(tmp_path):
+    window = Window(0, 0, 2, 5)
+    with begin(tmp_path) as journal:
+        journal.finish_strip(window, layers(1, window), {"tiles": 3})
+        began = psutil.Process(os.getppid()).create_time()
+        (tmp_path / "lock").write_text(f"{os.getppid()} {began:.2f}")
+        with pytest.raises(ResumeError, match="is writing"):
+            Journal.open(tmp_path, ASKED, PLAN, restart=True)
+        assert len(read_journal(tmp_path)[1]) == 1
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path):
+    (tmp_path / "map.tif.part").touch()
+    with pytest.raises(OutputError, match="cannot write to"):
+        begin(tmp_path / "map.tif.part")
+
+
+def test_the_journal_goes_first(tmp_path, monkeypatch):
+    """Killed while it clears up, a run leaves nothing that looks like an unfinished one."""
+    begin(tmp_path / "run").__exit__()
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)
+    remove_work(tmp_path / "run")
+    assert read_journal(tmp_path / "run") is None
