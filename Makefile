@@ -44,7 +44,7 @@ comma := ,
 
 demo/sample_scene.tif: .venv/base.stamp
 	@mkdir -p demo
-	$(BIN)/python -m rs_workbench.sample_scene $@
+	$(BIN)/python -m rs_workbench.sample_scene $@ --overwrite
 
 ifeq ($(SCENE),demo/sample_scene.tif)
 demo: demo/sample_scene.tif

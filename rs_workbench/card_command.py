@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -207,13 +208,15 @@ def _geometry_faults(
         faults.append(
             f"the network's stride is {geometry.stride} px, but the card says {card.stride} px"
         )
+    # What was measured is an upper bound: up to a stride less may be the truth of the design.
+    seen = 0 if geometry.reach is None else geometry.reach - (geometry.stride - 1)
     if card.reach is None and card.effective_reach is None:
         faults.append(
             f"the card does not say the reach: {_reach_text(geometry.reach)} was measured"
         )
     elif geometry.reach is None and card.reach is not None:
         faults.append(f"the network's reach is unbounded, but the card says {card.reach} px")
-    elif card.reach is not None and geometry.reach is not None and card.reach < geometry.reach:
+    elif card.reach is not None and geometry.reach is not None and card.reach < seen:
         faults.append(
             f"the network's reach is {geometry.reach} px, but the card says {card.reach} px"
         )
@@ -334,7 +337,7 @@ def _scaled(bands: list[Band], values: dict[str, Any]) -> list[Band]:
     if (mean is None) != (std is None):
         raise UsageError("--mean and --std belong together: give both")
     if scale is not None:
-        if scale <= 0:
+        if not 0 < scale < math.inf:
             raise UsageError(f"--scale must be more than 0: got {scale:g} (255 for bytes)")
         return [b.model_copy(update={"mean": 0.0, "std": scale}) for b in bands]
     if mean is None:
@@ -359,7 +362,10 @@ def _one_each(text: str, option: str, count: int) -> Sequence[float]:
 
 def _numbers(text: str, option: str) -> tuple[float, ...]:
     try:
-        return tuple(float(part) for part in text.split(",") if part.strip())
+        numbers = tuple(float(part) for part in text.split(",") if part.strip())
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError(text)
+        return numbers
     except ValueError as error:
         raise UsageError(f"--{option} '{text}' is not a list of numbers such as 0,1.5") from error
 

@@ -14,7 +14,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from rs_workbench.errors import UsageError, WorkbenchError
+from rs_workbench.errors import OutputError, UsageError, WorkbenchError
 from rs_workbench.raster_image import write_image
 from rs_workbench.sample_things import (
     draw_fields,
@@ -131,14 +131,23 @@ class Size(click.ParamType):
 @click.argument("path", type=click.Path(path_type=Path), default="sample_scene.tif")
 @click.option("--size", type=Size(), default="1536x2048", show_default=True, help="In pixels.")
 @click.option("--seed", default=0, show_default=True, help="Another seed, another coast.")
-def command(path: Path, size: tuple[int, int], seed: int) -> None:
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+def command(path: Path, size: tuple[int, int], seed: int, overwrite: bool) -> None:
     """Draw a sample scene of a dune coast into PATH (a GeoTIFF)."""
     try:
+        _check_path(path, overwrite=overwrite)
         written = write_sample_scene(path, height=size[0], width=size[1], seed=seed)
     except WorkbenchError as error:
         click.echo(f"error: {error}", err=True)
         raise SystemExit(error.exit_code) from None
     click.echo(f"sample scene: {written} ({size[0]} x {size[1]} px of {PIXEL_SIZE} m)")
+
+
+def _check_path(path: Path, *, overwrite: bool) -> None:
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise OutputError(f"the sample scene is a GeoTIFF: got '{path}', choose a name in .tif")
+    if path.exists() and not overwrite:
+        raise OutputError(f"'{path}' exists already: choose another name, or --overwrite")
 
 
 if __name__ == "__main__":

@@ -136,3 +136,12 @@ def test_the_held_out_figures_are_true(predict, card, data_folder):
     assert total.sum() == recorded.sum()
     assert np.abs(total - recorded).sum() < 1e-3 * total.sum()
     assert mean_iou(total) == pytest.approx(card.held_out.mean_iou, abs=0.002)
+
+
+def test_its_card_agrees_with_the_file():
+    from click.testing import CliRunner
+
+    from rs_workbench.card_command import command
+
+    done = CliRunner().invoke(command, ["check", str(MODEL)])
+    assert done.exit_code == 0, done.output

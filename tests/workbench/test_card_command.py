@@ -88,6 +88,8 @@ def test_fixed_size_is_found(tmp_path):
         (["--mean", "1"], "belong together"),
         (["--mean", "1,2", "--std", "1"], "--mean needs one number or 3, one a band: got 2"),
         (["--mean", "x", "--std", "1"], "--mean 'x' is not a list of numbers"),
+        (["--mean", "nan", "--std", "1"], "--mean 'nan' is not a list of numbers"),
+        (["--scale", "nan"], "--scale must be more than 0: got nan"),
         (["--mean", "1", "--std", "0"], "--std must be more than 0: got 0"),
         (["--tile", "30"], "--tile 30 px is not a multiple of the network's stride 4 px"),
         (["--pixel-size", "-1"], "pixel_size: Input should be greater than 0"),

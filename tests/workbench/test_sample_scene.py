@@ -88,3 +88,20 @@ def test_the_command_refuses_other_sizes(tmp_path, size, said):
     assert result.exit_code == 2
     assert said in result.output
     assert not list(tmp_path.iterdir())
+
+
+def test_the_command_replaces_nothing_unasked(tmp_path):
+    from click.testing import CliRunner
+
+    from rs_workbench.sample_scene import command
+
+    path = tmp_path / "scene.tif"
+    path.write_text("mine")
+    done = CliRunner().invoke(command, [str(path), "--size", "256x256"])
+    assert done.exit_code == 1
+    assert f"'{path}' exists already" in done.stderr
+    assert path.read_text() == "mine"
+    assert (
+        CliRunner().invoke(command, [str(path), "--size", "256x256", "--overwrite"]).exit_code == 0
+    )
+    assert "GeoTIFF" in CliRunner().invoke(command, [str(tmp_path / "a.png")]).stderr
