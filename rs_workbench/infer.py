@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,10 +126,11 @@ def infer_scene(
     --------
     >>> report = infer_scene("scene.tif", "map.tif")  # doctest: +SKIP
     """
-    from rs_workbench.journal import compare_asked, read_journal, remove_work
+    from rs_workbench.journal import compare_asked, remove_work
     from rs_workbench.places import check_outputs, place_output
-    from rs_workbench.prepare import make_job, new_report, what_was_asked
+    from rs_workbench.prepare import make_job, new_report, what_was_asked, with_geometry
     from rs_workbench.raster import open_scene
+    from rs_workbench.resume import load_as_before, read_unfinished
 
     options = options or Options()
     started = time.monotonic()
@@ -137,16 +138,14 @@ def infer_scene(
     paths = place_output(opened, output)
     if not options.dry_run:
         check_outputs(paths, opened, options.save, overwrite=options.overwrite)
-    before = _unfinished(paths, options)
-    loaded = _load_as_before(model, options, before, paths.work)
-    job, warnings = make_job(opened, loaded.card, options, before=before)
+    before = None if options.restart else read_unfinished(paths.work)
+    loaded = with_geometry(load_as_before(model or BUNDLED_MODEL, options, before))
+    job, warnings = make_job(opened, loaded.card, options, before=before.plan if before else None)
+    if before is not None:
+        compare_asked(paths.work, before.asked, what_was_asked(job, loaded, options))
     report = new_report(job, loaded, paths, options)
     report.warnings += warnings
     if options.dry_run:
-        if before is not None:
-            found = read_journal(paths.work)
-            assert found is not None
-            compare_asked(paths.work, found[0]["asked"], what_was_asked(job, loaded, options))
         return report
     _run(job, loaded, paths, options, report, Listeners(on_progress, log))
     report.seconds = round(time.monotonic() - started, 2)
@@ -190,6 +189,7 @@ def infer_scenes(
         If several scenes would be written to one file.
     """
     from rs_workbench.places import check_distinct
+    from rs_workbench.resume import load
 
     options = options or Options()
     if len(scenes) > 1 and output is not None and Path(output).suffix.lower() in (".tif", ".tiff"):
@@ -203,7 +203,7 @@ def infer_scenes(
         progress = on_scene(str(scene), number, len(scenes)) if on_scene else None
         try:
             if not hasattr(model, "predictor") and len(scenes) > 1:
-                model = _load(model, options)
+                model = load(model or BUNDLED_MODEL, options)
             report = infer_scene(
                 scene, output, model=model, options=options, on_progress=progress, log=log
             )
@@ -211,57 +211,6 @@ def infer_scenes(
         except WorkbenchError as error:
             outcomes.append(Outcome(str(scene), error=error))
     return outcomes
-
-
-def _unfinished(paths: Paths, options: Options) -> dict[str, Any] | None:
-    """Plan of an unfinished run that this one goes on with."""
-    from importlib.metadata import version
-
-    from rs_workbench.journal import compare_asked, read_journal
-
-    found = None if options.restart else read_journal(paths.work)
-    if found is None:
-        return None
-    old = {"version": found[0]["asked"].get("version")}
-    compare_asked(paths.work, old, {"version": version("rs-workbench")})
-    return dict(found[0]["plan"])
-
-
-def _load_as_before(
-    model: str | Path | LoadedModel | None,
-    options: Options,
-    before: dict[str, Any] | None,
-    work: Path,
-) -> LoadedModel:
-    """Load the model, in the engine of an unfinished run, so that the rest comes out alike."""
-    from rs_workbench.journal import compare_asked
-    from rs_workbench.prepare import with_geometry
-
-    if before is None:
-        return with_geometry(_load(model, options))
-    kept = {"engine": before["engine"], "device": before["device"]}
-    if options.engine == "auto":
-        options = replace(options, **kept)
-    loaded = _load(model, options)
-    if _where(loaded) != kept and options.engine == kept["engine"]:
-        loaded = _load(loaded.path, options)  # a model loaded for several scenes, elsewhere
-    compare_asked(work, kept, _where(loaded))
-    return with_geometry(loaded)
-
-
-def _where(loaded: LoadedModel) -> dict[str, str]:
-    return {"engine": loaded.predictor.engine, "device": loaded.predictor.device}
-
-
-def _load(model: str | Path | LoadedModel | None, options: Options) -> LoadedModel:
-    from rs_workbench.backends import load_predictor
-
-    if model is not None and not isinstance(model, str | Path):
-        return model
-    path = BUNDLED_MODEL if model is None else Path(model)
-    return load_predictor(
-        path, device=options.device, engine=options.engine, gpu=options.gpu_memory
-    )
 
 
 def _run(
@@ -278,10 +227,11 @@ def _run(
     from rs_workbench.memory import peak_rss_mib
     from rs_workbench.outputs import finish_outputs, list_classes, make_thumbnail
     from rs_workbench.prepare import check_space, what_was_asked
+    from rs_workbench.resume import where_it_runs
     from rs_workbench.run import run_job, sum_facts
 
     check_space(job, paths)
-    plan = {**job.plan.as_dict(), **_where(loaded)}
+    plan = {**job.plan.as_dict(), **where_it_runs(loaded)}
     asked = what_was_asked(job, loaded, options)
     with Journal.open(paths.work, asked, plan, restart=options.restart) as journal:
         report.resumed = journal.resumed
