@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.scene import CHANNELS, MEAN, N_BANDS, N_CLASSES, STD
+from benchmarks.scene import CHANNELS, MEAN, N_BANDS, N_CLASSES, STD, WIDE
 from rs_workbench.card import Band, LegendClass, ModelCard
 
 FOLDER = Path("out/benchmarks")
@@ -20,7 +20,7 @@ POOLINGS = 3
 def prepare(folder: Path, *frameworks: str) -> Path:
     """Make the models that are missing; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = {"torch": "conv1.onnx", "keras": "tiny.keras"}
+    made = {"torch": "wide.onnx", "keras": "tiny.keras"}
     for framework in ("torch", *frameworks):
         if not (folder / made[framework]).exists():
             print(f"preparing models with {framework}", file=sys.stderr)
@@ -57,10 +57,12 @@ def prepare_torch(folder: Path) -> None:
     from benchmarks import torch_nets
 
     for name in CHANNELS:
-        torch_nets.export(torch_nets.train(name), folder, name, stride=2**POOLINGS)
+        if not (folder / f"{name}.onnx").exists():
+            torch_nets.export(torch_nets.train(name), folder, name, stride=2**POOLINGS)
     torch_nets.export(torch_nets.one_layer(), folder, "conv1", stride=1)
+    torch_nets.export(torch_nets.untrained("wide"), folder, "wide", stride=2**POOLINGS)
     for suffix in ("pt2", "onnx"):
-        for name in CHANNELS:
+        for name in (*CHANNELS, *WIDE):
             write_card(folder / f"{name}.{suffix}", stride=2**POOLINGS, reach=reach())
         write_card(folder / f"conv1.{suffix}", stride=1, reach=1)
 

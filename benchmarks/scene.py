@@ -11,6 +11,8 @@ from rasterio.windows import Window
 
 N_BANDS, N_CLASSES = 4, 6
 CHANNELS = {"unet": (16, 32, 64, 128), "tiny": (8, 16, 32, 64)}
+WIDE = {"wide": (32, 64, 128, 256)}
+"""Width of the course's hyperspectral U-Net; not trained, for it only has to cost time."""
 """Channels of the U-Nets at their four levels."""
 MEAN, STD = 3000.0, 900.0
 N_WAVES, STRIP = 24, 256

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.scene import CHANNELS, MEAN, N_BANDS, N_CLASSES, STD, pixels_and_labels
+from benchmarks.scene import CHANNELS, MEAN, N_BANDS, N_CLASSES, STD, WIDE, pixels_and_labels
 
 STEPS, BATCH, CHIP = 120, 4, 128
 
@@ -27,7 +27,7 @@ class UNet(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        channels = CHANNELS[name]
+        channels = {**CHANNELS, **WIDE}[name]
         self.down = nn.ModuleList(map(block, (N_BANDS, *channels), channels))
         pairs = list(pairwise(channels))[::-1]
         self.up = nn.ModuleList(block(low + high, low) for low, high in pairs)
@@ -47,6 +47,11 @@ def one_layer() -> nn.Module:
     """The cheapest net: what it costs is the pipeline."""
     torch.manual_seed(0)
     return nn.Conv2d(N_BANDS, N_CLASSES, 3, padding=1)
+
+
+def untrained(name: str) -> UNet:
+    torch.manual_seed(0)
+    return UNet(name).eval()
 
 
 def train(name: str) -> UNet:
