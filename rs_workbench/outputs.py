@@ -11,13 +11,11 @@ from typing import Any
 from rs_workbench import maps
 from rs_workbench.card import LegendClass
 from rs_workbench.journal import Journal, explain_disk_errors
-from rs_workbench.layers import CONFIDENCE_STEPS
 from rs_workbench.places import Paths, remove_stale
 from rs_workbench.quicklook import view_bands
 from rs_workbench.raster import RasterSpec, finish_raster
 from rs_workbench.run import Job, sum_facts
 from rs_workbench.thumbnail import Thumbnail
-from rs_workbench.types import NODATA
 
 
 @dataclass
@@ -156,15 +154,7 @@ def _raster_spec(name: str, job: Job, tags: dict[str, str]) -> RasterSpec:
         return RasterSpec.class_map(job.card.classes, tags)
     if name == "scores":
         return RasterSpec.score_layers(job.card.classes, {**tags, "scores": job.card.scores})
-    return RasterSpec(
-        "uint8",
-        count=2,
-        nodata=NODATA,
-        descriptions=("confidence", "margin to the second class"),
-        scale=1 / CONFIDENCE_STEPS,
-        tags=tags,
-        overviews="average",
-    )
+    return RasterSpec.scaled_bytes(("confidence", "margin to the second class"), tags)
 
 
 def list_classes(classes: Sequence[LegendClass], facts: dict[str, Any]) -> list[dict[str, Any]]:

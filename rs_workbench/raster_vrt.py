@@ -85,12 +85,15 @@ class RasterSpec:
         )
 
     @classmethod
-    def scaled_bytes(cls, name: str, tags: Mapping[str, str] | None = None) -> RasterSpec:
-        """Spec of a layer from 0 to 1 (confidence, margin), stored as bytes 0 to 250."""
+    def scaled_bytes(
+        cls, names: tuple[str, ...], tags: Mapping[str, str] | None = None
+    ) -> RasterSpec:
+        """Spec of layers from 0 to 1 (confidence, margin), stored as bytes 0 to 250."""
         return cls(
             "uint8",
             nodata=NODATA,
-            descriptions=(name,),
+            descriptions=names,
+            count=len(names),
             scale=BYTE_SCALE,
             tags=tags or {},
             overviews="average",

@@ -167,6 +167,7 @@ def test_out_of_memory_errors_of_torch():
 def test_limit_is_taken_without_a_gpu():
     torch_backend.apply_gpu_limit(GpuLimit("bytes", 1e9))
     torch_backend.apply_gpu_limit(GpuLimit("fraction", 0.5))
+    assert torch_backend.memory_state() == []
 
 
 def test_tensorflow_before_triton_is_a_sentence(deep, monkeypatch):

@@ -158,7 +158,8 @@ def test_quicklook_of_names_no_font_has(tmp_path):
     out = make_map(tmp_path, blobs(30, 30))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        maps.write_quicklook(out, tmp_path / "q.png", odd)
+        png = maps.write_quicklook(out, tmp_path / "q.png", odd)
+    assert (picture(png)[..., :3] == COLORS[0]).all(axis=-1).any()
 
 
 def test_quicklook_without_georeference(tmp_path):

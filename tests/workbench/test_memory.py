@@ -213,12 +213,16 @@ def test_tensorflow_is_kept_off_the_gpu_while_torch_works(monkeypatch):
 
 
 def test_tensorflow_at_work_is_left_alone(monkeypatch):
+    asked = []
+
     def refuse(*args):
+        asked.append(args)
         raise RuntimeError("Visible devices cannot be modified after being initialized")
 
     config = types.SimpleNamespace(set_visible_devices=refuse)
     monkeypatch.setitem(sys.modules, "tensorflow", types.SimpleNamespace(config=config))
     memory.hide_gpu_from_other_framework("torch")
+    assert asked == [([], "GPU")]
 
 
 def test_import_loads_no_framework():

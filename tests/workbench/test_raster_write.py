@@ -95,7 +95,7 @@ def test_confidence(tmp_path):
     scene = open_scene(write_tif(tmp_path / "s.tif", ramp(1, 600, 700)))
     pixels = np.random.default_rng(0).integers(0, 251, (600, 700)).astype(np.uint8)
     pixels[:100] = 255
-    out = finish(tmp_path, pixels, scene, RasterSpec.scaled_bytes("confidence"))
+    out = finish(tmp_path, pixels, scene, RasterSpec.scaled_bytes(("confidence",)))
     check_cog(out)
     with rasterio.open(out) as file:
         assert np.array_equal(file.read(1), pixels)
