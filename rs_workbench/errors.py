@@ -7,6 +7,7 @@ WorkbenchError
 ├── MissingDependencyError (ImportError)
 ├── OutputError (OSError)          the output is there already, or cannot be written
 ├── ResumeError (ValueError)       an unfinished run lies in the way
+├── AccuracyError (ValueError)     the reference or the sample cannot be used as asked
 └── UsageError (ValueError)        options that contradict each other; exit code 2
 
 `tiling.TilingError` stands beside this tree, because `tiling` may not look upward.
@@ -44,6 +45,10 @@ class OutputError(WorkbenchError, OSError):
 
 class ResumeError(WorkbenchError, ValueError):
     """An unfinished run with other settings lies in the way."""
+
+
+class AccuracyError(WorkbenchError, ValueError):
+    """The reference or the sample cannot be used as asked."""
 
 
 class UsageError(WorkbenchError, ValueError):
