@@ -12,7 +12,9 @@ from rs_workbench.errors import AccuracyError, UsageError
 
 BinomialKind = Literal["wald", "wilson", "agresti_coull", "clopper_pearson", "jeffreys", "logit"]
 
+# What floating point leaves of a bound, and of a standard error, that is exactly at its end.
 _ROUNDING = 1e-9
+_NO_ERROR = 1e-12
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,7 @@ def share_interval(
     if standard_error < 0:
         raise AccuracyError(f"a standard error cannot be below 0: got {standard_error}")
     value = _without_rounding(float(value))
+    standard_error = float(standard_error) if standard_error > _NO_ERROR else 0.0
     spread = value * (1 - value)
     if standard_error == 0 and 0 <= value <= 1:
         kind = "wilson"
@@ -188,7 +191,7 @@ def share_interval(
         low, high = _logit_bounds(value, standard_error, z)
     truncated = _leaves_range(low, high)
     low, high = _clipped(low, high)
-    return Estimate(value, float(standard_error), low, high, n_units, kind, truncated)
+    return Estimate(value, standard_error, low, high, n_units, kind, truncated)
 
 
 def wilson_bounds(share: float, n: float, z: float) -> tuple[float, float]:
@@ -218,10 +221,8 @@ def wilson_bounds(share: float, n: float, z: float) -> tuple[float, float]:
     >>> round(low, 4), high
     (0.8389, 1.0)
     """
-    if n <= 0:
-        return 0.0, 1.0
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    centre = (n * share + z**2 / 2) / (n + z**2)
+    half = z / (n + z**2) * math.sqrt(n * share * (1 - share) + z**2 / 4)
     low = 0.0 if share == 0 else max(0.0, centre - half)
     high = 1.0 if share == 1 else min(1.0, centre + half)
     return low, high
