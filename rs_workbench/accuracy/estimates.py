@@ -16,7 +16,8 @@ class Estimate:
     """A share between 0 and 1 with its uncertainty; all NaN where it is undefined.
 
     `low` and `high` never leave [0, 1]; `truncated` says where a bound was cut there. Where the
-    standard error is 0, since every unit seen agreed, the interval is Wilson's: `interval` says so.
+    standard error is 0, since every unit seen agreed, the interval is Wilson's, as `interval`
+    says.
     """
 
     value: float

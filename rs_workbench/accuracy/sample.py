@@ -121,10 +121,14 @@ def make_sample(
         Classes from 0 to `n_classes` - 1.
     n_classes : int
         Number of classes.
-    stratum, cluster : array_like, shape (n,), optional
+    stratum : array_like, shape (n,), optional
         Names or numbers; they are compared as text.
-    weight, size : array_like of float, shape (n,), optional
+    weight : array_like of float, shape (n,), optional
         Above 0.
+    size : array_like of float, shape (n,), optional
+        Area of each unit, ha, above 0.
+    cluster : array_like, shape (n,), optional
+        Names or numbers; they are compared as text.
 
     Returns
     -------

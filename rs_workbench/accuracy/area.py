@@ -1,0 +1,289 @@
+"""Accuracy and area of a map from a sample of it, by the design of the sample.
+
+Pixel counts of a map are not areas of classes: the map's errors do not cancel. What the sample
+says about each part of the map corrects them, with a confidence interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rs_workbench.accuracy.cautions import find_warnings
+from rs_workbench.accuracy.estimates import (
+    AccuracyEstimate,
+    AreaEstimate,
+    Estimate,
+    IntervalKind,
+)
+from rs_workbench.accuracy.estimator import variance_by_stratum
+from rs_workbench.accuracy.frame import Codes, Floats, Frame, make_frame, stratified_frame
+from rs_workbench.accuracy.intervals import normal_quantile, share_interval
+from rs_workbench.accuracy.linearise import linearise
+from rs_workbench.accuracy.sample import Design, Sample
+from rs_workbench.accuracy.scores import as_matrix
+from rs_workbench.errors import AccuracyError
+
+ESTIMATORS = {
+    "simple_random": "ratio of sample totals",
+    "systematic": "ratio of sample totals, variance as for a simple random sample",
+    "stratified": "stratified ratio estimator (Stehman 2014; where the strata are the classes of "
+    "the map it is that of Olofsson et al. 2014)",
+    "post_stratified": "post-stratified estimator (Cochran 1977, 5A.42)",
+    "cluster": "ratio of cluster totals",
+}
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """How intervals are made."""
+
+    confidence: float
+    z: float
+    interval: IntervalKind
+    fpc: bool
+
+
+def stratified_estimate(
+    confusion: ArrayLike,
+    mapped_area_ha: ArrayLike,
+    *,
+    confidence: float = 0.95,
+    z: float | None = None,
+    interval: IntervalKind = "wald",
+) -> AccuracyEstimate:
+    """Estimate accuracy and area where the strata of the sample are the classes of the map.
+
+    Parameters
+    ----------
+    confusion : array_like of int, shape (K, K), or Confusion
+        Units of the sample: rows map (and stratum), columns reference.
+    mapped_area_ha : array_like of float, shape (K,)
+        Area of each class on the map, ha. Other units give `area` in those units.
+    confidence : float
+        Level of the intervals.
+    z : float, optional
+        Normal quantile of the intervals, in place of the exact one for `confidence`.
+    interval : {'wald', 'wilson', 'logit'}
+        Kind of the intervals.
+
+    Returns
+    -------
+    AccuracyEstimate
+        Everything, with standard errors.
+
+    Raises
+    ------
+    AccuracyError
+        If a class on the map has fewer than two units in the sample, or a class that is not on
+        the map has some.
+
+    References
+    ----------
+    .. [1] P. Olofsson et al., "Making better use of accuracy data in land change studies", Remote
+       Sensing of Environment 129 (2013), equations 1 to 16.
+    .. [2] P. Olofsson et al., "Good practices for estimating area and assessing accuracy of land
+       change", Remote Sensing of Environment 148 (2014), equations 4 to 11.
+
+    Examples
+    --------
+    >>> counts = [[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]]
+    >>> result = stratified_estimate(counts, [18000, 13500, 288000, 580500])
+    >>> round(result.overall.value, 3), round(result.area[0].area_ha)
+    (0.947, 21158)
+    """
+    counts = as_matrix(confusion).astype(np.int64)
+    mapped = np.asarray(mapped_area_ha, np.float64)
+    _check_rows(counts, mapped)
+    sampled = np.flatnonzero(mapped > 0)
+    rows, columns = np.nonzero(counts)
+    frame = stratified_frame(
+        counts[rows, columns],
+        np.searchsorted(sampled, rows),
+        [f"class {row}" for row in sampled],
+        mapped[sampled],
+    )
+    asked = _Asked(confidence, z or normal_quantile(confidence), interval, fpc=False)
+    return find_warnings(_estimate(frame, (rows, columns), mapped, asked), frame)
+
+
+def _check_rows(counts: NDArray[np.int64], mapped: Floats) -> None:
+    if mapped.shape != counts.shape[:1] or not (mapped >= 0).all() or not mapped.any():
+        raise AccuracyError(
+            f"mapped_area_ha needs one area, from 0 up, for each of {len(counts)} classes: got "
+            f"{mapped.tolist()}"
+        )
+    lost = np.flatnonzero((mapped == 0) & (counts.sum(axis=1) > 0))
+    if lost.size:
+        raise AccuracyError(
+            f"class {lost[0]} has {counts[lost[0]].sum()} units in the sample but no area on the "
+            "map: check the order of the classes"
+        )
+
+
+def design_estimate(
+    sample: Sample,
+    design: Design,
+    *,
+    mapped_area_ha: Sequence[float] | None = None,
+    confidence: float = 0.95,
+    z: float | None = None,
+    interval: IntervalKind = "wald",
+    fpc: bool = False,
+) -> AccuracyEstimate:
+    """Estimate accuracy and area from a sample of any design.
+
+    Parameters
+    ----------
+    sample : Sample
+        Labelled units.
+    design : Design
+        How they were chosen; it decides the estimator.
+    mapped_area_ha : sequence of float, shape (K,), optional
+        Area of each class on the map, ha. Without it, or without an area in the design, areas are
+        given as shares only.
+    confidence : float
+        Level of the intervals.
+    z : float, optional
+        Normal quantile of the intervals, in place of the exact one for `confidence`.
+    interval : {'wald', 'wilson', 'logit'}
+        Kind of the intervals.
+    fpc : bool
+        Apply the finite population correction.
+
+    Returns
+    -------
+    AccuracyEstimate
+        Everything, with standard errors.
+
+    Raises
+    ------
+    AccuracyError
+        If sample and design do not fit, a stratum has fewer than two labelled units, or the
+        correction needs a size that is not known.
+
+    References
+    ----------
+    .. [1] S. V. Stehman, "Estimating area and map accuracy for stratified random sampling when the
+       strata are different from the map classes", International Journal of Remote Sensing 35
+       (2014).
+    .. [2] W. G. Cochran, "Sampling Techniques", 3rd edition (1977), section 5A.9.
+
+    Examples
+    --------
+    >>> from rs_workbench.accuracy import Design, make_sample
+    >>> sample = make_sample([0, 0, 1, 1, 1], [0, 1, 1, 1, 1], 2)
+    >>> design_estimate(sample, Design(kind="simple_random")).overall.value
+    0.8
+    """
+    frame = make_frame(sample, design)
+    asked = _Asked(confidence, z or normal_quantile(confidence), interval, fpc)
+    mapped = _mapped_area(sample, design, mapped_area_ha)
+    estimate = _estimate(
+        frame, (sample.map_class, sample.reference), mapped, asked, n_classes=sample.n_classes
+    )
+    return find_warnings(estimate, frame, design)
+
+
+def _mapped_area(
+    sample: Sample, design: Design, mapped_area_ha: Sequence[float] | None
+) -> Floats | float | None:
+    """Area by class where it is known, else that of the whole, else None."""
+    if mapped_area_ha is not None:
+        if len(mapped_area_ha) != sample.n_classes:
+            raise AccuracyError(
+                f"mapped_area_ha needs one area for each of {sample.n_classes} classes: got "
+                f"{len(mapped_area_ha)}"
+            )
+        return np.asarray(mapped_area_ha, np.float64)
+    if design.area_ha is not None:
+        return design.area_ha
+    areas = [stratum.area_ha for stratum in design.strata if stratum.area_ha is not None]
+    return sum(areas) if areas and len(areas) == len(design.strata) else None
+
+
+def _estimate(
+    frame: Frame,
+    pairs: tuple[Codes, Codes],
+    mapped: Floats | float | None,
+    asked: _Asked,
+    *,
+    n_classes: int | None = None,
+) -> AccuracyEstimate:
+    k = n_classes or len(np.asarray(mapped))
+    matrix = np.zeros((k, k))
+    np.add.at(matrix, pairs, frame.expansion)
+    matrix /= matrix.sum()
+    counts = np.zeros((k, k), np.int64)
+    np.add.at(counts, pairs, frame.times)
+    values, linearised = linearise(frame, pairs, matrix)
+    parts = variance_by_stratum(frame, linearised, fpc=asked.fpc)
+    estimates = _intervals(values, parts.sum(axis=0), _units(counts), asked)
+    per_class = [tuple(estimates[5 + i * k : 5 + (i + 1) * k]) for i in range(5)]
+    users, producers, f1, iou, share = per_class
+    return AccuracyEstimate(
+        overall=estimates[0],
+        mean_iou=estimates[1],
+        quantity=estimates[2],
+        exchange=estimates[3],
+        shift=estimates[4],
+        users=users,
+        producers=producers,
+        f1=f1,
+        iou=iou,
+        share=share,
+        area=_areas(share, mapped),
+        matrix=matrix,
+        counts=counts,
+        variance_share=_shares_of_variance(frame, parts[:, 0]),
+        design=frame.kind,
+        estimator=ESTIMATORS[frame.kind],
+        confidence=asked.confidence,
+        z=asked.z,
+        fpc=asked.fpc,
+    )
+
+
+def _units(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Units that each score rests on, in the order of `linearise`."""
+    k, n = len(counts), counts.sum()
+    rows, columns, right = counts.sum(axis=1), counts.sum(axis=0), counts.diagonal()
+    either = rows + columns - right
+    return np.concatenate([np.full(5, n), rows, columns, either, either, np.full(k, n)])
+
+
+def _intervals(
+    values: Floats, variances: Floats, units: NDArray[np.int64], asked: _Asked
+) -> list[Estimate]:
+    errors = np.sqrt(np.maximum(variances, 0))
+    return [
+        share_interval(float(value), float(error), int(n), kind=asked.interval, z=asked.z)
+        for value, error, n in zip(values, errors, units, strict=True)
+    ]
+
+
+def _areas(shares: Sequence[Estimate], mapped: Floats | float | None) -> tuple[AreaEstimate, ...]:
+    if mapped is None:
+        return ()
+    total = float(np.sum(mapped))
+    by_class = np.broadcast_to(mapped if np.ndim(mapped) else np.nan, len(shares))
+    return tuple(
+        AreaEstimate(
+            mapped_ha=float(on_map),
+            area_ha=total * share.value,
+            standard_error_ha=total * share.standard_error,
+            low_ha=total * share.low,
+            high_ha=total * share.high,
+        )
+        for on_map, share in zip(by_class, shares, strict=True)
+    )
+
+
+def _shares_of_variance(frame: Frame, parts: Floats) -> dict[str, float]:
+    total = parts.sum()
+    if not total > 0:
+        return dict.fromkeys(frame.names, float("nan"))
+    return dict(zip(frame.names, (parts / total).tolist(), strict=True))
