@@ -37,7 +37,7 @@ endef
 
 .venv/all.stamp: pyproject.toml
 	@echo "installing rs-workbench with both frameworks and the test tools into .venv"
-	$(call install,.[all$(comma)dev])
+	$(call install,.[all$(comma)dev$(comma)oracles])
 	@touch .venv/base.stamp
 
 comma := ,

@@ -96,7 +96,6 @@ def examine(*, timeout: float = TIMEOUT) -> Findings:
                 _gpus(),
                 _packages(),
                 *tried,
-                _extra("vector", ("pyogrio", "geopandas"), "polygons (--save polygons)"),
                 _gdal_programs(),
             )
         )
@@ -203,15 +202,6 @@ def _version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _extra(extra: str, modules: tuple[str, ...], what_for: str) -> Finding:
-    missing = [name for name in modules if importlib.util.find_spec(name) is None]
-    if missing:
-        text = f"{' and '.join(missing)} not installed, for {what_for}"
-        return Finding(extra, "absent", text, fix=_install(extra))
-    versions = ", ".join(f"{name} {_version(name)}" for name in modules)
-    return Finding(extra, "ok", f"{versions}, for {what_for}")
 
 
 def _gdal_programs() -> Finding:

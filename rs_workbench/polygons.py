@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_workbench.card import LegendClass
-from rs_workbench.errors import MissingDependencyError, OutputError
+from rs_workbench.errors import OutputError
 from rs_workbench.raster_area import scene_area_ha
 from rs_workbench.raster_scene import Scene, describe_raster
 from rs_workbench.raster_view import map_strips, outline
@@ -76,12 +76,9 @@ def write_polygons(
 
     Raises
     ------
-    MissingDependencyError
-        If the `vector` extra is not installed.
     OutputError
         If the file cannot be written.
     """
-    _require_vector()
     info = describe_raster(map_path)
     rows = strip_rows or max(64, _STRIP_PIXELS // info.shape[1])
     partial = gpkg_path.with_name(f"{gpkg_path.stem}.partial{gpkg_path.suffix}")
@@ -98,17 +95,6 @@ def write_polygons(
     finally:
         partial.unlink(missing_ok=True)
     return gpkg_path
-
-
-def _require_vector() -> None:
-    try:
-        import pyogrio  # noqa: F401
-        import shapely  # noqa: F401
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"polygons need {error.name}, which is not installed: run  "
-            "pip install 'rs-workbench[vector]'"
-        ) from error
 
 
 def _advance(

@@ -57,7 +57,7 @@ def test_environment_agrees_with_pyproject() -> None:
     project = pyproject()["project"]
     extras = project["optional-dependencies"]
     wanted = dict(map(split_requirement, project["dependencies"]))
-    wanted |= dict(map(split_requirement, extras["vector"] + extras["gdal"]))
+    wanted |= dict(map(split_requirement, extras["gdal"]))
     assert conda["python"] == project["requires-python"]
     assert {name: v for name, v in conda.items() if name not in CONDA_ONLY} == wanted
     assert environment["channels"] == ["conda-forge"]

@@ -48,8 +48,8 @@ def test_import_loads_no_framework_and_no_raster_library():
 
 @pytest.fixture(scope="module")
 def bare():
-    """The doctor of a base install, without frameworks, vector packages and pip."""
-    absent = f"{FRAMEWORKS},pyogrio,geopandas,pip"
+    """The doctor of a base install, without frameworks and pip."""
+    absent = f"{FRAMEWORKS},pip"
     return run_python("-m", "rs_workbench.doctor", "--json", absent=absent)
 
 
@@ -75,7 +75,6 @@ def test_missing_frameworks_name_the_exact_command(bare):
         "fix": 'uv pip install "rs-workbench[keras]"',
     }
     assert found["PyTorch"]["fix"] == 'uv pip install "rs-workbench[torch]"'
-    assert found["vector"]["fix"] == 'uv pip install "rs-workbench[vector]"'
 
 
 def test_command_says_pip_where_there_is_pip(monkeypatch):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import json
 import os
 import shutil
@@ -18,7 +17,7 @@ from matplotlib.image import imread
 
 from rs_workbench import maps, quicklook
 from rs_workbench.card import LegendClass
-from rs_workbench.errors import MissingDependencyError, OutputError
+from rs_workbench.errors import OutputError
 from rs_workbench.raster import RasterSpec, SceneReader, finish_raster, open_scene
 from tests.workbench.rasters import NORTH_UP, legend, ramp, write_tif
 from tiling.windows import Window
@@ -323,21 +322,6 @@ def test_polygons_replace_an_older_file(tmp_path):
     for _ in range(2):
         path = maps.write_polygons(out, tmp_path / "p.gpkg", legend())
     assert len(read_polygons(path)) == 1
-
-
-def test_polygons_need_the_vector_extra(tmp_path, monkeypatch):
-    out = make_map(tmp_path, np.zeros((6, 5)))
-    real = builtins.__import__
-
-    def without(name, *args, **kwargs):
-        if name.split(".")[0] == "pyogrio":
-            raise ModuleNotFoundError("No module named 'pyogrio'", name="pyogrio")
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    message = r"polygons need pyogrio, which is not installed: run  pip install 'rs-workbench\[vec"
-    with pytest.raises(MissingDependencyError, match=message):
-        maps.write_polygons(out, tmp_path / "p.gpkg", legend())
 
 
 def test_polygons_where_the_folder_is_missing(tmp_path):
