@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from rs_workbench.accuracy import Confusion, mean_iou
 from rs_workbench.sample_scene import draw_scene
 from torch_cases.dunes.chips import Places, draw_chips, places_by_class, scale_bands
 from torch_cases.dunes.pictures import scene_picture, tiles_picture
@@ -36,7 +37,6 @@ from torch_cases.dunes.release import (
     model_page,
     write_onnx,
 )
-from torch_cases.dunes.scores import confusion, mean_iou
 from torch_cases.dunes.tiles import (
     IGNORED,
     N_CLASSES,
@@ -205,17 +205,23 @@ def map_tile(net: nn.Module, tile: Tile, data: Data, s: Settings) -> np.ndarray:
     return net.eval()(x)[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
 
 
+def count_pairs(label_maps: Iterable[np.ndarray], tiles: Sequence[Tile]) -> np.ndarray:
+    confusion = Confusion(N_CLASSES, ignore=IGNORED)
+    for label_map, tile in zip(label_maps, tiles, strict=True):
+        confusion.update(label_map, tile.label_map)
+    return confusion.matrix
+
+
 def confusion_on(net: nn.Module, tiles: Sequence[Tile], data: Data, s: Settings) -> np.ndarray:
-    return sum(confusion(map_tile(net, tile, data, s), tile.label_map) for tile in tiles)
+    return count_pairs((map_tile(net, tile, data, s) for tile in tiles), tiles)
 
 
 def evaluate(net: nn.Module, data: Data, s: Settings) -> Figures:
     held_out = read_tiles(data_folder(), data.parts.held_out[: s.tiles])
     label_maps = [map_tile(net, tile, data, s) for tile in held_out]
     tiles_picture(s.out / f"{PAGE}_held_out.png", held_out, label_maps)
-    pairs = zip(label_maps, held_out, strict=True)
     return Figures(
-        network=sum(confusion(label_map, tile.label_map) for label_map, tile in pairs),
+        network=count_pairs(label_maps, held_out),
         majority=majority_confusion(data.training, held_out),
         forest=forest_confusion(data.training, held_out, n_pixels=s.pixels),
     )

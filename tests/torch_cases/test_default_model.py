@@ -24,7 +24,6 @@ from torch_cases.dunes.chips import (  # noqa: E402
     vary_light,
 )
 from torch_cases.dunes.pictures import colored, telling_tiles  # noqa: E402
-from torch_cases.dunes.scores import class_iou, confusion, mean_iou  # noqa: E402
 from torch_cases.dunes.tiles import (  # noqa: E402
     IGNORED,
     LEGEND,
@@ -143,14 +142,6 @@ def test_pixels_without_data_are_zero_to_the_network():
     labels = np.array([[0, IGNORED]])
     scaled = scale_bands(image, labels, np.array([8.0, 20.0]), np.array([2.0, 5.0]))
     assert scaled.tolist() == [[[1, 0]], [[2, 0]]]
-
-
-def test_scores_of_a_confusion():
-    reference = np.array([0, 0, 1, 1, IGNORED])
-    counts = confusion(np.array([0, 1, 1, 1, 6]), reference)
-    assert counts[:2, :2].tolist() == [[1, 0], [1, 2]]
-    assert np.allclose(class_iou(counts)[:2], [1 / 2, 2 / 3])
-    assert mean_iou(counts) == pytest.approx(7 / 12)
 
 
 def test_the_tiles_shown_are_those_with_most_classes():

@@ -7,12 +7,12 @@ import onnxruntime
 import pytest
 
 import rs_workbench
+from rs_workbench.accuracy import confusion_matrix, mean_iou, overall_accuracy
 from rs_workbench.card import read_card
 from rs_workbench.sample_paint import inside, quad
 from rs_workbench.sample_scene import draw_scene
 from rs_workbench.sample_things import inland_distance
 from torch_cases.dunes.chips import scale_bands
-from torch_cases.dunes.scores import confusion, mean_iou, overall_accuracy
 from torch_cases.dunes.tiles import CLASSES, IGNORED, N_CLASSES, read_tile, split_tiles
 
 MODEL = Path(rs_workbench.__file__).parent / "models" / "dunes_unet.onnx"
@@ -131,7 +131,9 @@ def test_the_held_out_figures_are_true(predict, card, data_folder):
     for name in split_tiles(folder).held_out:
         tile = read_tile(folder, name)
         scores = predict(scaled(tile.image, tile.label_map == IGNORED, card)[None])
-        total += confusion(scores[0].argmax(axis=0), tile.label_map)
+        total += confusion_matrix(
+            scores[0].argmax(axis=0), tile.label_map, N_CLASSES, ignore=IGNORED
+        )
     recorded = np.array(card.held_out.confusion)
     assert total.sum() == recorded.sum()
     assert np.abs(total - recorded).sum() < 1e-3 * total.sum()

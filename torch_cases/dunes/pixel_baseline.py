@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
-from torch_cases.dunes.scores import confusion
+from rs_workbench.accuracy import Confusion
 from torch_cases.dunes.tiles import IGNORED, N_CLASSES, Tile
 
 DESCRIPTION = (
@@ -27,7 +27,10 @@ def labelled_pixels(tiles: Sequence[Tile]) -> tuple[np.ndarray, np.ndarray]:
 def majority_confusion(training: Sequence[Tile], tiles: Sequence[Tile]) -> np.ndarray:
     """Confusion of a map that says the commonest training class everywhere."""
     commonest = np.bincount(labelled_pixels(training)[1]).argmax()
-    return sum(confusion(np.full_like(t.label_map, commonest), t.label_map) for t in tiles)
+    confusion = Confusion(N_CLASSES, ignore=IGNORED)
+    for tile in tiles:
+        confusion.update(np.full_like(tile.label_map, commonest), tile.label_map)
+    return confusion.matrix
 
 
 def forest_confusion(
@@ -39,8 +42,8 @@ def forest_confusion(
     drawn = rng.choice(len(classes), size=min(n_pixels, len(classes)), replace=False)
     forest = RandomForestClassifier(50, max_depth=14, min_samples_leaf=20, random_state=seed)
     forest.fit(bands[drawn], classes[drawn])
-    total = np.zeros((N_CLASSES, N_CLASSES), np.int64)
+    confusion = Confusion(N_CLASSES)
     for tile in tiles:
         bands, classes = labelled_pixels([tile])
-        total += confusion(forest.predict(bands), classes)
-    return total
+        confusion.update(forest.predict(bands), classes)
+    return confusion.matrix

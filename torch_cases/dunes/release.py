@@ -11,15 +11,15 @@ import onnx
 import torch
 from torch import nn
 
-from rs_workbench.card import Band, HeldOut, ModelCard, TrainingData, write_card
-from torch_cases.dunes.pixel_baseline import DESCRIPTION
-from torch_cases.dunes.scores import (
-    class_iou,
+from rs_workbench.accuracy import (
+    iou,
     mean_iou,
     overall_accuracy,
     producers_accuracy,
     users_accuracy,
 )
+from rs_workbench.card import Band, HeldOut, ModelCard, TrainingData, write_card
+from torch_cases.dunes.pixel_baseline import DESCRIPTION
 from torch_cases.dunes.tiles import CLASSES, LEGEND, Parts, position
 from torch_cases.models.reach import structural_reach
 
@@ -241,15 +241,15 @@ def _class_table(confusion: np.ndarray) -> list[str]:
         "|--:|---|---|---|---|--:|--:|--:|",
     ]
     scores = zip(
-        class_iou(confusion), users_accuracy(confusion), producers_accuracy(confusion), strict=True
+        iou(confusion), users_accuracy(confusion), producers_accuracy(confusion), strict=True
     )
-    for (value, name, name_zh, color, codes), (iou, user, producer) in zip(
+    for (value, name, name_zh, color, codes), (overlap, user, producer) in zip(
         LEGEND, scores, strict=True
     ):
         merged = ", ".join(map(str, codes))
         lines.append(
             f"| {value} | {name} | {name_zh} | `{color}` | {merged} "
-            f"| {iou:.3f} | {user:.1%} | {producer:.1%} |"
+            f"| {overlap:.3f} | {user:.1%} | {producer:.1%} |"
         )
     return [*lines, ""]
 
