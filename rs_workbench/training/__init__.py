@@ -1,0 +1,1 @@
+"""What training in both frameworks shares, and what each adds."""
