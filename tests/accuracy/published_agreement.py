@@ -19,15 +19,6 @@ class Agreement:
     printed: Mapping[str, str | Sequence[str]]
 
 
-# Example of SAS PROC FREQ, as in the tests of statsmodels (stats/tests/test_inter_rater.py).
-SAS_KAPPA = Agreement(
-    ((0, 4, 1), (0, 8, 0), (0, 1, 5)),
-    {"value": "0.4842", "se": "0.1380", "low": "0.2137", "high": "0.7547", "z": "3.2626"},
-)
-SAS_WEIGHTED_KAPPA = Agreement(
-    SAS_KAPPA.counts,
-    {"value": "0.4701", "se": "0.1457", "low": "0.1845", "high": "0.7558", "z": "3.2971"},
-)
 # R. G. Congalton, "A review of assessing the accuracy of classifications of remotely sensed data",
 # Remote Sensing of Environment 37 (1991) 35-46: the table is in myR (hansoleorka/myR,
 # man/errormatrix.Rd, by columns); kappa as quoted from Congalton & Green.
@@ -50,7 +41,7 @@ GRASS = Agreement(
         "overall": "0.61111",
         "value": "0.52091",
         "users": ("1.0", NAN, "0.80", "0.0", "1.0", "0.50"),
-        "producers": ("0.571429", "0.0", "1.0", NAN, "1.0", "0.6666666"),
+        "producers": ("0.571429", "0.0", "1.0", NAN, "1.0", "0.667"),
         "conditional": ("1.0", NAN, "0.742857", "0.0", "1.0", "0.400"),
     },
 )
