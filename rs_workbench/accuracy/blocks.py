@@ -17,9 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from rs_workbench.accuracy.correlation import CorrelationRange
+from rs_workbench.accuracy.correlation import CorrelationRange, correlation_range
+from rs_workbench.accuracy.scores import mean_iou, overall_accuracy
+from rs_workbench.errors import AccuracyError
 
 Score = Callable[[NDArray[np.float64]], float]
 """Turns a matrix of counts (K, K) into one number, NaN where it is undefined."""
@@ -119,3 +121,162 @@ class BlockScores:
     min_pixels: int
     n_empty: int
     n_small: int
+
+
+def block_scores(
+    matrices: ArrayLike,
+    positions: ArrayLike,
+    *,
+    block_px: tuple[int, int],
+    min_pixels: int = 1,
+) -> BlockScores:
+    """Score a map block by block.
+
+    Parameters
+    ----------
+    matrices : array_like of int, shape (n, K, K)
+        Confusion of each block: rows map, columns reference. `BlockConfusion` counts them.
+    positions : array_like of int, shape (n, 2)
+        Row and column of each block in the grid of blocks.
+    block_px : tuple of int, (height, width)
+        Size of a block, px.
+    min_pixels : int, default 1
+        Blocks with fewer compared pixels are left out and counted: the accuracy of a handful of
+        pixels is mostly chance.
+
+    Returns
+    -------
+    BlockScores
+        Scores, their spread, and what they owe to single blocks.
+
+    Raises
+    ------
+    AccuracyError
+        If the shapes do not fit, two blocks share a position, or `min_pixels` is below 1.
+    """
+    counts, places = _check_blocks(matrices, positions)
+    if min_pixels < 1:
+        raise AccuracyError(f"min_pixels must be at least 1: got {min_pixels}")
+    pixels = counts.sum(axis=(1, 2))
+    kept = pixels >= min_pixels
+    counts, places = counts[kept], places[kept]
+    accuracy = np.array([overall_accuracy(m) for m in counts], np.float64)
+    means = np.array([mean_iou(m) for m in counts], np.float64)
+    return BlockScores(
+        block_px=block_px,
+        row=places[:, 0],
+        col=places[:, 1],
+        n_pixels=pixels[kept],
+        overall_accuracy=accuracy,
+        mean_iou=means,
+        overall_accuracy_spread=spread_of(accuracy, places),
+        mean_iou_spread=spread_of(means, places),
+        overall_accuracy_leave_out=leave_block_out(counts, overall_accuracy, positions=places),
+        mean_iou_leave_out=leave_block_out(counts, mean_iou, positions=places),
+        correlation=correlation_range(accuracy, places, block_px=block_px),
+        min_pixels=min_pixels,
+        n_empty=int(np.count_nonzero(pixels == 0)),
+        n_small=int(np.count_nonzero((pixels > 0) & ~kept)),
+    )
+
+
+def _check_blocks(
+    matrices: ArrayLike, positions: ArrayLike
+) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+    counts, places = np.asarray(matrices), np.asarray(positions)
+    if counts.ndim != 3 or counts.shape[1] != counts.shape[2]:
+        raise AccuracyError(f"blocks need matrices of shape (n, K, K): got shape {counts.shape}")
+    if places.shape != (len(counts), 2):
+        raise AccuracyError(
+            f"every block needs its row and col: got {len(counts)} matrices and positions of "
+            f"shape {places.shape}"
+        )
+    if len(np.unique(places, axis=0)) < len(places):
+        raise AccuracyError(
+            f"blocks must differ in position: got {len(places)} blocks at "
+            f"{len(np.unique(places, axis=0))} positions; add up the matrices of a position first"
+        )
+    return counts.astype(np.int64, copy=False), places.astype(np.intp, copy=False)
+
+
+def spread_of(scores: ArrayLike, positions: ArrayLike) -> Spread:
+    """Describe how a score is spread over blocks.
+
+    Parameters
+    ----------
+    scores : array_like of float, shape (n,)
+        NaN where a block has no score; such blocks are left out.
+    positions : array_like of int, shape (n, 2)
+        Row and column of each block.
+
+    Returns
+    -------
+    Spread
+        Every block counts the same; quartiles interpolate linearly.
+
+    Examples
+    --------
+    >>> spread_of([0.5, 1.0, float("nan")], [(0, 0), (0, 1), (1, 0)]).mean
+    0.75
+    """
+    every = np.asarray(scores, np.float64)
+    defined = ~np.isnan(every)
+    values = every[defined]
+    places = np.asarray(positions, np.intp).reshape(-1, 2)[defined]
+    if not values.size:
+        nan = float("nan")
+        return Spread(0, nan, nan, nan, nan, nan, nan, nan, None, None)
+    sd = float(values.std(ddof=1)) if values.size > 1 else float("nan")
+    low, q1, median, q3, high = np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist()
+    lowest, highest = _at(places, int(values.argmin())), _at(places, int(values.argmax()))
+    mean = float(values.mean())
+    return Spread(values.size, mean, sd, low, q1, median, q3, high, lowest, highest)
+
+
+def _at(places: NDArray[np.intp], index: int) -> tuple[int, int]:
+    row, col = places[index].tolist()
+    return row, col
+
+
+def leave_block_out(
+    matrices: ArrayLike, score: Score, *, positions: ArrayLike | None = None
+) -> LeaveOneOut:
+    """Score all blocks together, and without each of them in turn (jackknife).
+
+    Parameters
+    ----------
+    matrices : array_like of int, shape (n, K, K)
+        Confusion of each block. Empty blocks are left out.
+    score : callable
+        Turns a matrix (K, K) into a number, such as `overall_accuracy`.
+    positions : array_like of int, shape (n, 2), optional
+        Row and column of each block; without it blocks are named (index, 0).
+
+    Returns
+    -------
+    LeaveOneOut
+        Standard error and bias are NaN for fewer than two blocks, or where the score is
+        undefined without one of them.
+
+    References
+    ----------
+    .. [1] B. Efron, "The Jackknife, the Bootstrap and Other Resampling Plans", SIAM (1982).
+    """
+    counts = np.asarray(matrices)
+    places = np.arange(len(counts))[:, None] * [1, 0] if positions is None else positions
+    filled = counts.any(axis=(1, 2))
+    counts, places = counts[filled], np.asarray(places, np.intp).reshape(-1, 2)[filled]
+    total = counts.sum(axis=0)
+    value, n = float(score(total)), len(counts)
+    without = np.array([score(total - m) for m in counts], np.float64)
+    undefined = np.isnan(without)
+    error = bias = low = high = float("nan")
+    at_low = at_high = None
+    if n > 1 and not undefined.any():
+        bias = float((n - 1) * (without.mean() - value))
+        error = float(np.sqrt((n - 1) / n * np.sum((without - without.mean()) ** 2)))
+    if n and not undefined.all():
+        lowest, highest = int(np.nanargmin(without)), int(np.nanargmax(without))
+        low, high = float(without[lowest]), float(without[highest])
+        at_low, at_high = _at(places, lowest), _at(places, highest)
+    return LeaveOneOut(value, error, bias, low, high, at_low, at_high, n, int(undefined.sum()))
