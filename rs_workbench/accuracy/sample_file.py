@@ -46,6 +46,7 @@ WHOLE_MAP = "all"
 """Stratum of a unit where the design has none."""
 _STYLES_TABLE = "layer_styles"
 _GEOMETRY = "geom"
+_GPKG_VERSION = "1.2"  # of newer ones the QGIS of many a training room warns
 
 
 @dataclass(frozen=True)
@@ -270,6 +271,7 @@ def _write_points(
             geometry_type="Point",
             crs=crs,
             layer_options={"GEOMETRY_NAME": _GEOMETRY},
+            dataset_options={"VERSION": _GPKG_VERSION},
         )
 
 
@@ -296,5 +298,5 @@ def _style_row(qml: str) -> dict[str, Any]:
         "description": "rsw assess design",
         "owner": "",
         "ui": "",
-        "update_time": np.datetime64("now"),
+        "update_time": np.datetime64("now", "ms"),
     }
