@@ -25,14 +25,14 @@ def write_image(
     nodata: float,
     band_names: Sequence[str],
 ) -> Path:
-    """Write an RGB image as a tiled, compressed GeoTIFF.
+    """Write an image, or a class map, as a tiled, compressed GeoTIFF.
 
     Parameters
     ----------
     path : str or Path
         The file; its folder is made where it is missing.
-    image : ndarray of uint8, shape (3, H, W)
-        Red, green, blue.
+    image : ndarray of uint8, shape (3, H, W) or (1, H, W)
+        Red, green, blue; or classes.
     crs : str
         Coordinate reference system, such as ``EPSG:32610``.
     transform : affine.Affine
@@ -67,13 +67,14 @@ def write_image(
         "blockysize": BLOCK,
         "compress": "deflate",
         "predictor": 2,
-        "photometric": "RGB",
+        "photometric": "RGB" if image.shape[0] == 3 else "MINISBLACK",
         "interleave": "pixel",
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with rasterio.open(path, "w", **profile) as dataset:
-            dataset.colorinterp = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+            if image.shape[0] == 3:
+                dataset.colorinterp = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
             dataset.descriptions = tuple(band_names)
             dataset.write(image)
     except (OSError, rasterio.errors.RasterioError) as error:

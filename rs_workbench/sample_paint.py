@@ -1,7 +1,8 @@
 """Paint for the sample scene: colours, noise, and masks of lines and polygons.
 
 Colours are grey levels of 8 bits, near the class means of the tiles that the bundled model was
-trained on. A canvas is (H, W, 3) float32, a plane (H, W); `rng` makes every draw repeatable.
+trained on. A canvas is (H, W, 4) float32: red, green, blue, and the class of what is painted, as
+the bundled model's legend numbers it. A plane is (H, W); `rng` makes every draw repeatable.
 """
 
 from __future__ import annotations
@@ -39,6 +40,23 @@ ROOFS = (
     (146, 140, 130),
 )
 CARS = ((190, 192, 195), (40, 42, 46), (120, 40, 38), (60, 75, 105), (150, 152, 155))
+WATERS, SANDS, SPARSE, DENSE, FIELDS, PAVED, BUILT = 1, 2, 3, 4, 5, 6, 7
+CLASS_OF: dict[Color, int] = {
+    WATER: WATERS,
+    WET_SAND: SANDS,
+    SAND: SANDS,
+    TUFTED_SAND: SPARSE,
+    SHRUB: DENSE,
+    GREY_SHRUB: DENSE,
+    RED_MAT: DENSE,
+    MARSH: DENSE,
+    TREE: DENSE,
+    SOIL: FIELDS,
+    CROP: FIELDS,
+    TRACK: PAVED,
+    ASPHALT: PAVED,
+    GARDEN: BUILT,
+}
 LEAN = 0.10  # columns a leaning rectangle shifts per row, in shares of the scene
 
 
@@ -61,7 +79,8 @@ def fractal(shape: tuple[int, int], cell: int, rng: np.random.Generator) -> Plan
 
 def fill(canvas: Canvas, mask: Mask, color: Color, light: Plane) -> None:
     """Paint a colour where the mask is, brighter or darker by `light` grey levels."""
-    canvas[mask] = np.asarray(color, np.float32) + light[mask][:, None]
+    canvas[mask, :3] = np.asarray(color, np.float32) + light[mask][:, None]
+    canvas[mask, 3] = CLASS_OF[color]
 
 
 def line_mask(shape: tuple[int, ...], line: NDArray[np.float64], thickness: int) -> Mask:

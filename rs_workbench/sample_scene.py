@@ -14,6 +14,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
+from rs_workbench.card import read_card
 from rs_workbench.errors import OutputError, UsageError, WorkbenchError
 from rs_workbench.raster_image import write_image
 from rs_workbench.sample_things import (
@@ -27,16 +28,24 @@ from rs_workbench.sample_things import (
     photograph,
     without_data,
 )
+from rs_workbench.types import LabelMap
 
 PIXEL_SIZE = 0.5  # m, that of the bundled model
 CRS = "EPSG:32610"  # UTM zone 10 north
 ORIGIN = (605_000.0, 4_062_000.0)  # m, upper left corner
 NODATA = 0
+UNDRAWN = 255
+"""Value of the reference where the scene has no data."""
 MIN_SIDE = 256  # px
 
 
 def write_sample_scene(
-    path: str | Path, *, height: int = 1536, width: int = 2048, seed: int = 0
+    path: str | Path,
+    *,
+    height: int = 1536,
+    width: int = 2048,
+    seed: int = 0,
+    reference: str | Path | None = None,
 ) -> Path:
     """Draw the sample scene and write it as a GeoTIFF.
 
@@ -48,6 +57,8 @@ def write_sample_scene(
         Size, px.
     seed : int
         Another seed, another coast.
+    reference : str or Path, optional
+        Where to write the classes that were drawn, on the same grid, with their names.
 
     Returns
     -------
@@ -59,16 +70,26 @@ def write_sample_scene(
     UsageError
         If the size is too small to draw a coast.
     OutputError
-        If the file cannot be written.
+        If a file cannot be written.
     """
-    return write_image(
-        path,
-        draw_scene(height, width, seed=seed),
-        crs=CRS,
-        transform=Affine(PIXEL_SIZE, 0, ORIGIN[0], 0, -PIXEL_SIZE, ORIGIN[1]),
-        nodata=NODATA,
-        band_names=("red", "green", "blue"),
-    )
+    image, labels = draw_labelled_scene(height, width, seed=seed)
+    place = Affine(PIXEL_SIZE, 0, ORIGIN[0], 0, -PIXEL_SIZE, ORIGIN[1])
+    if reference is not None:
+        _write_reference(Path(reference), labels, place)
+    bands = ("red", "green", "blue")
+    return write_image(path, image, crs=CRS, transform=place, nodata=NODATA, band_names=bands)
+
+
+def _write_reference(path: Path, labels: LabelMap, place: Affine) -> None:
+    from rs_workbench.infer import BUNDLED_MODEL
+    from rs_workbench.maps import write_class_names, write_qml
+
+    card = read_card(BUNDLED_MODEL)
+    assert card is not None
+    bands = ("class",)
+    write_image(path, labels[None], crs=CRS, transform=place, nodata=UNDRAWN, band_names=bands)
+    write_class_names(path, card.classes)
+    write_qml(path, card.classes)
 
 
 def draw_scene(height: int, width: int, *, seed: int = 0) -> NDArray[np.uint8]:
@@ -91,13 +112,40 @@ def draw_scene(height: int, width: int, *, seed: int = 0) -> NDArray[np.uint8]:
     UsageError
         If the size is too small to draw a coast.
     """
+    return draw_labelled_scene(height, width, seed=seed)[0]
+
+
+def draw_labelled_scene(
+    height: int, width: int, *, seed: int = 0
+) -> tuple[NDArray[np.uint8], LabelMap]:
+    """Draw the sample scene, and say what is where.
+
+    Parameters
+    ----------
+    height, width : int
+        Size, px.
+    seed : int
+        Another seed, another coast.
+
+    Returns
+    -------
+    image : ndarray of uint8, shape (3, H, W)
+        Red, green, blue; 0 where there is no data, and nowhere else.
+    labels : ndarray of uint8, shape (H, W)
+        Classes of the bundled model; 255 where there is no data.
+
+    Raises
+    ------
+    UsageError
+        If the size is too small to draw a coast.
+    """
     if min(height, width) < MIN_SIDE:
         raise UsageError(
             f"the sample scene needs at least {MIN_SIDE} x {MIN_SIDE} px, but {height} x {width} "
             "was asked for: try --size 1536x2048"
         )
     rng = np.random.default_rng(seed)
-    canvas = np.zeros((height, width, 3), np.float32)
+    canvas = np.zeros((height, width, 4), np.float32)
     inland = inland_distance(height, width, rng)
     draw_land(canvas, inland, rng)
     draw_fields(canvas, rng)
@@ -105,9 +153,10 @@ def draw_scene(height: int, width: int, *, seed: int = 0) -> NDArray[np.uint8]:
     draw_shore(canvas, inland, rng)
     draw_village(canvas, rng)
     draw_roads(canvas, rng)
-    image = photograph(canvas, rng)
-    image[:, without_data(height, width, rng)] = NODATA
-    return image
+    image, labels = photograph(canvas, rng), canvas[..., 3].astype(np.uint8)
+    missing = without_data(height, width, rng)
+    image[:, missing], labels[missing] = NODATA, UNDRAWN
+    return image, labels
 
 
 class Size(click.ParamType):
@@ -131,12 +180,18 @@ class Size(click.ParamType):
 @click.argument("path", type=click.Path(path_type=Path), default="sample_scene.tif")
 @click.option("--size", type=Size(), default="1536x2048", show_default=True, help="In pixels.")
 @click.option("--seed", default=0, show_default=True, help="Another seed, another coast.")
-@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
-def command(path: Path, size: tuple[int, int], seed: int, overwrite: bool) -> None:
+@click.option("--reference", type=click.Path(path_type=Path), help="Also write its classes here.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
+def command(
+    path: Path, size: tuple[int, int], seed: int, reference: Path | None, overwrite: bool
+) -> None:
     """Draw a sample scene of a dune coast into PATH (a GeoTIFF)."""
     try:
-        _check_path(path, overwrite=overwrite)
-        written = write_sample_scene(path, height=size[0], width=size[1], seed=seed)
+        for out in filter(None, (path, reference)):
+            _check_path(out, overwrite=overwrite)
+        written = write_sample_scene(
+            path, height=size[0], width=size[1], seed=seed, reference=reference
+        )
     except WorkbenchError as error:
         click.echo(f"error: {error}", err=True)
         raise SystemExit(error.exit_code) from None
@@ -145,7 +200,9 @@ def command(path: Path, size: tuple[int, int], seed: int, overwrite: bool) -> No
 
 def _check_path(path: Path, *, overwrite: bool) -> None:
     if path.suffix.lower() not in (".tif", ".tiff"):
-        raise OutputError(f"the sample scene is a GeoTIFF: got '{path}', choose a name in .tif")
+        raise OutputError(
+            f"sample scene and reference are GeoTIFFs: got '{path}', choose a name in .tif"
+        )
     if path.exists() and not overwrite:
         raise OutputError(f"'{path}' exists already: choose another name, or --overwrite")
 

@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from rs_workbench.sample_paint import (
     ASPHALT,
+    BUILT,
     CARS,
     CROP,
     GARDEN,
     GREY_SHRUB,
     MARSH,
+    PAVED,
     RED_MAT,
     ROOFS,
     SAND,
@@ -97,8 +99,8 @@ def draw_shore(canvas: Canvas, inland: Plane, rng: np.random.Generator) -> None:
     fine = 3 * noise(shape, 3, rng)
     wet = np.clip((46 - inland) / 22, 0, 1)[..., None]
     beach = inland < crest
-    mixed = canvas * (1 - wet) + (np.asarray(WET_SAND, np.float32) + fine[..., None]) * wet
-    canvas[beach] = mixed[beach]
+    sand = np.asarray(WET_SAND, np.float32) + fine[..., None]
+    canvas[beach, :3] = (canvas[..., :3] * (1 - wet) + sand * wet)[beach]
     draw_water(canvas, inland < 0, rng)
 
 
@@ -183,7 +185,7 @@ def _draw_house(canvas: Canvas, at: tuple[int, int], rng: np.random.Generator) -
     centre = (at[0] + float(jitter[0]), at[1] + float(jitter[1]))
     roof = np.array(ROOFS[rng.integers(len(ROOFS))], float) + rng.normal(0, 6)
     shadow = cv2.boxPoints(((centre[0] + 3, centre[1] - 4), (size[0], size[1]), angle))
-    cv2.fillPoly(canvas, [np.round(shadow).astype(np.int32)], (26, 28, 30))
+    cv2.fillPoly(canvas, [np.round(shadow).astype(np.int32)], (26, 28, 30, BUILT))
     for slope, share in ((0.5, 1.06), (-0.5, 0.88)):
         turn = np.deg2rad(angle)
         half = (
@@ -191,7 +193,7 @@ def _draw_house(canvas: Canvas, at: tuple[int, int], rng: np.random.Generator) -
             centre[1] + slope * size[0] / 2 * np.sin(turn),
         )
         corners = cv2.boxPoints((half, (size[0] / 2, size[1]), angle))
-        cv2.fillPoly(canvas, [np.round(corners).astype(np.int32)], tuple(roof * share))
+        cv2.fillPoly(canvas, [np.round(corners).astype(np.int32)], (*(roof * share), BUILT))
 
 
 def _draw_street(
@@ -216,7 +218,9 @@ def _draw_car(
     canvas: Canvas, place: tuple[int, int], angle: float, rng: np.random.Generator
 ) -> None:
     corners = cv2.boxPoints(((float(place[1]), float(place[0])), (9.0, 4.0), angle))
-    cv2.fillPoly(canvas, [np.round(corners).astype(np.int32)], CARS[rng.integers(len(CARS))])
+    cv2.fillPoly(
+        canvas, [np.round(corners).astype(np.int32)], (*CARS[rng.integers(len(CARS))], PAVED)
+    )
 
 
 def draw_roads(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -229,7 +233,7 @@ def draw_roads(canvas: Canvas, rng: np.random.Generator) -> None:
     asphalt = 3 * noise(canvas.shape[:2], 3, rng) + 3 * noise(canvas.shape[:2], 60, rng)
     fill(canvas, line_mask(canvas.shape[:2], road, 20), ASPHALT, asphalt)
     points = [np.round(road[i : i + 2, ::-1]).astype(np.int32) for i in range(0, 198, 2)]
-    cv2.polylines(canvas, points, False, (150, 148, 130), 1, cv2.LINE_AA)
+    cv2.polylines(canvas, points, False, (150, 148, 130, PAVED), 1, cv2.LINE_AA)
     _draw_trail(canvas, rng)
     _draw_car_park(canvas, asphalt, rng)
 
@@ -257,7 +261,8 @@ def _draw_car_park(canvas: Canvas, asphalt: Plane, rng: np.random.Generator) -> 
 
 def photograph(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Blur by the lens, add the sensor's noise, and store as bytes from 1 on, (3, H, W)."""
-    noisy = cv2.GaussianBlur(canvas, (0, 0), 0.6) + _sensor_noise(canvas, rng)
+    seen = np.ascontiguousarray(canvas[..., :3])
+    noisy = cv2.GaussianBlur(seen, (0, 0), 0.6) + _sensor_noise(canvas, rng)
     image = np.clip(np.round(noisy), 1, 255).astype(np.uint8)
     return np.ascontiguousarray(image.transpose(2, 0, 1))
 

@@ -7,7 +7,14 @@ from click.testing import CliRunner
 
 from rs_workbench.errors import OutputError, UsageError
 from rs_workbench.raster_scene import open_scene
-from rs_workbench.sample_scene import NODATA, command, draw_scene, write_sample_scene
+from rs_workbench.sample_scene import (
+    NODATA,
+    UNDRAWN,
+    command,
+    draw_labelled_scene,
+    draw_scene,
+    write_sample_scene,
+)
 
 SIZE = {"height": 384, "width": 512}
 
@@ -105,3 +112,30 @@ def test_the_command_replaces_nothing_unasked(tmp_path):
         CliRunner().invoke(command, [str(path), "--size", "256x256", "--overwrite"]).exit_code == 0
     )
     assert "GeoTIFF" in CliRunner().invoke(command, [str(tmp_path / "a.png")]).stderr
+
+
+def test_the_reference_says_what_was_drawn(tmp_path):
+    from rs_workbench.accuracy.legend import read_legend
+
+    scene, reference = tmp_path / "scene.tif", tmp_path / "truth.tif"
+    write_sample_scene(scene, **SIZE, reference=reference)
+    image, labels = draw_labelled_scene(**SIZE)
+    with rasterio.open(scene) as seen, rasterio.open(reference) as truth:
+        assert np.array_equal(seen.read(), image)
+        assert np.array_equal(truth.read(1), labels)
+        assert (truth.transform, truth.crs) == (seen.transform, seen.crs)
+        assert np.array_equal(truth.dataset_mask(), seen.dataset_mask())
+    assert set(np.unique(labels)) == {1, 2, 3, 4, 5, 6, 7, UNDRAWN}
+    assert [c.name for c in read_legend(reference)][:2] == ["water", "bare sand"]
+    brightness = [image[:, labels == value].mean() for value in (1, 2, 3, 4)]
+    assert brightness[1] > brightness[2] > brightness[3] > brightness[0]  # sand to water
+
+
+def test_the_command_writes_both_and_replaces_neither_unasked(tmp_path):
+    scene, reference = tmp_path / "scene.tif", tmp_path / "truth.tif"
+    arguments = [str(scene), "--size", "256x300", "--reference", str(reference)]
+    assert CliRunner().invoke(command, arguments).exit_code == 0
+    scene.unlink()
+    again = CliRunner().invoke(command, arguments)
+    assert again.exit_code == 1
+    assert f"'{reference}' exists already" in again.output
