@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn import metrics
 
 from rs_workbench.accuracy import scores
 from rs_workbench.accuracy.confusion import Confusion, confusion_matrix
 from rs_workbench.accuracy.kappa import cohen_kappa, conditional_kappa
 from tests.accuracy.published import agrees
 from tests.accuracy.published_agreement import CONGALTON, GRASS
-
-metrics = pytest.importorskip("sklearn.metrics")
 
 TOLERANCE = {"rel": 1e-12, "abs": 1e-12}
 
