@@ -125,7 +125,7 @@ class BlockScores:
 
 def block_scores(
     matrices: ArrayLike,
-    positions: ArrayLike,
+    positions: ArrayLike | None = None,
     *,
     block_px: tuple[int, int],
     min_pixels: int = 1,
@@ -134,10 +134,10 @@ def block_scores(
 
     Parameters
     ----------
-    matrices : array_like of int, shape (n, K, K)
-        Confusion of each block: rows map, columns reference. `BlockConfusion` counts them.
-    positions : array_like of int, shape (n, 2)
-        Row and column of each block in the grid of blocks.
+    matrices : array_like of int, shape (n, K, K) or (R, C, K, K)
+        Confusion of each block: rows map, columns reference; a list of blocks or a grid of them.
+    positions : array_like of int, shape (n, 2), optional
+        Row and column of each block in the grid of blocks; needed for a list.
     block_px : tuple of int, (height, width)
         Size of a block, px.
     min_pixels : int, default 1
@@ -181,15 +181,21 @@ def block_scores(
 
 
 def _check_blocks(
-    matrices: ArrayLike, positions: ArrayLike
+    matrices: ArrayLike, positions: ArrayLike | None
 ) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
-    counts, places = np.asarray(matrices), np.asarray(positions)
-    if counts.ndim != 3 or counts.shape[1] != counts.shape[2]:
-        raise AccuracyError(f"blocks need matrices of shape (n, K, K): got shape {counts.shape}")
-    if places.shape != (len(counts), 2):
+    counts = np.asarray(matrices)
+    if counts.ndim not in (3, 4) or counts.shape[-1] != counts.shape[-2]:
         raise AccuracyError(
-            f"every block needs its row and col: got {len(counts)} matrices and positions of "
-            f"shape {places.shape}"
+            f"blocks need matrices of shape (n, K, K) or (R, C, K, K): got shape {counts.shape}"
+        )
+    if counts.ndim == 4 and positions is None:
+        positions = np.argwhere(np.ones(counts.shape[:2], np.bool_))
+    counts = counts.reshape(-1, *counts.shape[-2:])
+    places = np.empty((0, 0)) if positions is None else np.asarray(positions)
+    if places.shape != (len(counts), 2):
+        got = "no positions" if positions is None else f"positions of shape {places.shape}"
+        raise AccuracyError(
+            f"every block needs its row and col: got {len(counts)} matrices and {got}"
         )
     if len(np.unique(places, axis=0)) < len(places):
         raise AccuracyError(

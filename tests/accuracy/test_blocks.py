@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import pairwise, permutations
+from itertools import permutations
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rs_workbench.accuracy.block_confusion import BlockConfusion
 from rs_workbench.accuracy.blocks import block_scores, leave_block_out, spread_of
-from rs_workbench.accuracy.confusion import confusion_matrix
 from rs_workbench.accuracy.correlation import correlation_range, moran
 from rs_workbench.accuracy.scores import mean_iou, overall_accuracy
 from rs_workbench.errors import AccuracyError
@@ -151,35 +149,20 @@ def test_too_little_for_a_hint_is_said():
     assert "got 0 pairs of neighbours" in far.words
 
 
-@settings(deadline=None, max_examples=40)
-@given(st.integers(0, 10_000), st.data())
-def test_any_windows_give_the_same_blocks(seed: int, data: st.DataObject):
-    rng = np.random.default_rng(seed)
-    shape = data.draw(st.tuples(st.integers(1, 12), st.integers(1, 12)))
-    side = data.draw(st.tuples(st.integers(2, 9), st.integers(2, 9)))
-    labels, truth = rng.integers(-1, 3, shape), rng.integers(-1, 3, shape)
-    parts = [BlockConfusion(shape, side, 3) for _ in range(2)]
-    cuts = sorted({0, shape[0], *data.draw(st.lists(st.integers(0, shape[0]), max_size=3))})
-    for index, (top, end) in enumerate(pairwise(cuts)):
-        split = data.draw(st.integers(0, shape[1]))
-        for low, high in ((0, split), (split, shape[1])):
-            parts[index % 2].update(
-                labels[top:end, low:high], truth[top:end, low:high], row=top, col=low
-            )
-    parts[0].merge(parts[1])
-    whole = parts[0]
-    for (row, col), matrix in zip(whole.positions, whole.matrices, strict=True):
-        place = np.s_[row * side[0] : (row + 1) * side[0], col * side[1] : (col + 1) * side[1]]
-        one, other = labels[place], truth[place]
-        both = (one >= 0) & (other >= 0)
-        assert np.array_equal(matrix, confusion_matrix(one[both], other[both], 3))
+def test_a_grid_of_blocks_needs_no_positions():
+    counts, _ = blocks(6, 2, 4)
+    found = block_scores(counts.reshape(2, 3, 2, 2), block_px=(8, 8))
+    assert found.row.tolist() == [0, 0, 0, 1, 1, 1]
+    assert found.col.tolist() == [0, 1, 2, 0, 1, 2]
+    assert found.overall_accuracy.tolist() == [overall_accuracy(m) for m in counts]
 
 
 @pytest.mark.parametrize(
     ("given_", "message"),
     [
-        (([[1, 2], [3, 4]], [(0, 0)], {}), r"shape \(n, K, K\): got shape \(2, 2\)"),
+        (([[1, 2], [3, 4]], [(0, 0)], {}), r"or \(R, C, K, K\): got shape \(2, 2\)"),
         (([[[1]], [[2]]], [(0, 0)], {}), r"got 2 matrices and positions of shape \(1, 2\)"),
+        (([[[1]], [[2]]], None, {}), r"got 2 matrices and no positions"),
         (([[[1]], [[2]]], [(1, 1), (1, 1)], {}), "got 2 blocks at 1 positions"),
         (([[[1]]], [(0, 0)], {"min_pixels": 0}), "at least 1: got 0"),
     ],
@@ -190,17 +173,6 @@ def test_blocks_that_do_not_fit_are_refused(given_, message):
         block_scores(matrices, places, block_px=(8, 8), **extra)
 
 
-def test_windows_that_do_not_fit_are_refused():
-    found = BlockConfusion((4, 4), (2, 2), 2)
-    with pytest.raises(AccuracyError, match=r"map of 4 x 4 px: got rows 3 to 5 and columns 0"):
-        found.update(np.zeros((2, 2), int), np.zeros((2, 2), int), row=3, col=0)
-    with pytest.raises(AccuracyError, match=r"got \(2, 2\) and \(2, 3\)"):
-        found.update(np.zeros((2, 2), int), np.zeros((2, 3), int), row=0, col=0)
-    with pytest.raises(AccuracyError, match="between 0 and 1: got 0 to 7"):
-        found.update([[0, 7]], [[0, 0]], row=0, col=0)
-    with pytest.raises(AccuracyError, match="blocks of 0 x 2 px"):
-        BlockConfusion((4, 4), (0, 2), 2)
-    with pytest.raises(AccuracyError, match="can be added only where"):
-        found.merge(BlockConfusion((4, 4), (2, 2), 3))
+def test_scores_without_places_are_refused():
     with pytest.raises(AccuracyError, match=r"got 2 scores and positions of shape \(1, 2\)"):
         correlation_range([0.1, 0.2], [(0, 0)], block_px=(8, 8))
