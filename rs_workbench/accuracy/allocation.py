@@ -56,8 +56,8 @@ def allocate(
     Raises
     ------
     AccuracyError
-        If a stratum would get fewer than two units, if the minimum takes more units than there
-        are, or if `n` is more than the population.
+        If a stratum of two units or more would get fewer than two, if the minimum takes more
+        units than there are, or if `n` is more than the population.
 
     References
     ----------
@@ -87,7 +87,7 @@ def allocate(
             f"n is {n}, but the population has {int(upper.sum())} units: take fewer"
         )
     units = _round(_fill(n, aims, lower, upper), n)
-    _check_least(units, rule)
+    _check_least(units, np.minimum(_LEAST, upper), rule)
     return units
 
 
@@ -151,8 +151,8 @@ def _round(units: NDArray[np.float64], n: int) -> NDArray[np.int64]:
     return whole.astype(np.int64)
 
 
-def _check_least(units: NDArray[np.int64], rule: str) -> None:
-    scarce = np.flatnonzero(units < _LEAST)
+def _check_least(units: NDArray[np.int64], least: NDArray[np.float64], rule: str) -> None:
+    scarce = np.flatnonzero(units < least)
     if scarce.size:
         raise AccuracyError(
             f"stratum {scarce[0] + 1} of {units.size} would get {units[scarce[0]]} units by the "
