@@ -35,6 +35,36 @@ TYUKAVINA_MAP_MEAN = 17.40936388
 TYUKAVINA_REGRESSION = ("1086017.079202585", "106327.70099311872")
 TYUKAVINA_DIRECT = ("1116448.854282674", "205535.113223563")
 
+# The same paper, appendix on sampling with equal probability: 1,259 pixels in ten strata of pixels
+# that differ in area, with labels that are shares of the target class (A1.1.1.Sample_data.txt,
+# A1.1.1.Strata_info.txt and the notebook beside them). Counted here by stratum, share on the map
+# and share in truth, since no other column counts.
+TYUKAVINA_PIXELS = (
+    *((1, 0, 0, 132), (1, 0, 1, 2), (2, 0, 0, 96), (2, 0, 0.1, 1), (2, 0, 1, 3), (3, 0, 0, 204)),
+    *((3, 0, 1, 8), (3, 0.3, 0.1, 1), (4, 0, 0, 109), (5, 0, 0, 143), (5, 0, 1, 5)),
+    *((5, 0.2, 0, 1), (5, 0.2, 0.3, 1), (6, 0.5, 0, 1), (6, 0.6, 0.7, 1), (6, 0.7, 0.8, 1)),
+    *((6, 1, 0, 44), (6, 1, 1, 53), (7, 0.5, 0.5, 1), (7, 0.7, 0.4, 1), (7, 0.9, 1, 1)),
+    *((7, 1, 0, 27), (7, 1, 1, 123), (8, 1, 0, 37), (8, 1, 0.9, 1), (8, 1, 1, 62), (9, 1, 0, 7)),
+    *((9, 1, 1, 93), (10, 0.8, 0.5, 1), (10, 1, 0, 37), (10, 1, 1, 62)),
+)
+# Pixels and total area of each stratum, km2, and the area of a sampled pixel there.
+TYUKAVINA_COUNTS = (
+    *(788889906, 781490883, 1280971777, 859622001, 909836775),
+    *(20652357, 1749051047, 199430534, 986295412, 234157691),
+)
+TYUKAVINA_AREAS = (
+    *(595255.0128, 332992.9026, 946369.3351, 486272.5356, 669855.4746),
+    *(14491.30271, 682940.3741, 147704.5099, 414733.6127, 161635.388),
+)
+TYUKAVINA_PIXEL_AREAS = (
+    *(0.000754548, 0.0004261, 0.00073879, 0.000565682, 0.000736237),
+    *(0.000701678, 0.000390463, 0.000740631, 0.000420496, 0.000690284),
+)
+TYUKAVINA_CLASS_AREA = ("1223902.897388578", "31611.10237731219")
+TYUKAVINA_OVERALL = ("92.08915972300929", "0.7080369033099312")
+TYUKAVINA_PRODUCERS = ("93.62678076530403", "1.3788953825926273")
+TYUKAVINA_USERS_ERROR = "1.8257849453559096"
+
 # S. L. Lohr, "Sampling: Design and Analysis", example 5.2: grade points of the four students of
 # each of 5 suites, drawn from 100; mean and standard error (the R companion prints 2.826, 0.1637).
 # The book was not at hand: the data are quoted, and the printed results follow from them.

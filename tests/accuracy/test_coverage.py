@@ -11,9 +11,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rs_workbench.accuracy.area import design_estimate, stratified_estimate
-from rs_workbench.accuracy.estimates import AccuracyEstimate
-from rs_workbench.accuracy.sample import Design, Sample, Stratum, make_sample
+from rs_workbench.accuracy import (
+    AccuracyEstimate,
+    Design,
+    Sample,
+    Stratum,
+    design_estimate,
+    make_sample,
+    stratified_estimate,
+)
 
 N_DRAWS = 2_000
 N_UNITS = 1_000

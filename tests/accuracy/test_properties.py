@@ -11,10 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from rs_workbench.accuracy.area import design_estimate, stratified_estimate
-from rs_workbench.accuracy.confusion import Confusion, confusion_matrix
-from rs_workbench.accuracy.estimates import AccuracyEstimate, Estimate
-from rs_workbench.accuracy.sample import Design, Sample, Stratum, make_sample
+from rs_workbench.accuracy import (
+    AccuracyEstimate,
+    Confusion,
+    Design,
+    Estimate,
+    Sample,
+    Stratum,
+    confusion_matrix,
+    design_estimate,
+    make_sample,
+    stratified_estimate,
+)
 from tests.accuracy import textbook
 
 PARTS = ("overall", "users", "producers", "share")

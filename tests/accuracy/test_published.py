@@ -8,13 +8,17 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from rs_workbench.accuracy.area import design_estimate, stratified_estimate
-from rs_workbench.accuracy.disagreement import disagreement
-from rs_workbench.accuracy.estimates import AccuracyEstimate
-from rs_workbench.accuracy.ratios import ratio_estimate, regression_estimate
-from rs_workbench.accuracy.sample import Design, Sample, Stratum, make_sample
-from rs_workbench.accuracy.sample_size import sample_size
-from tests.accuracy import published, published_units
+from rs_workbench.accuracy import (
+    AccuracyEstimate,
+    Design,
+    Sample,
+    Stratum,
+    design_estimate,
+    disagreement,
+    make_sample,
+    stratified_estimate,
+)
+from tests.accuracy import published
 from tests.accuracy.published import agrees, half_unit
 from tests.accuracy.published_agreement import (
     PONTIUS,
@@ -141,48 +145,3 @@ def test_disagreement_of_counts() -> None:
     found = disagreement(PONTIUS.counts)
     for name, text in PONTIUS.printed.items():
         assert agrees(getattr(found, name), str(text))
-
-
-def test_regression_on_the_map() -> None:
-    blocks = published_units.TYUKAVINA_BLOCKS
-    estimate = regression_estimate(
-        published_units.TYUKAVINA_REFERENCE,
-        published_units.TYUKAVINA_MAP,
-        published_units.TYUKAVINA_MAP_MEAN,
-        n_population=blocks,
-    )
-    # Printed with all 16 digits of a float, of which the last may be rounding.
-    area, error = (float(text) for text in published_units.TYUKAVINA_REGRESSION)
-    assert blocks * estimate.value == pytest.approx(area, rel=1e-13)
-    assert blocks * estimate.standard_error == pytest.approx(error, rel=1e-13)
-
-
-def test_the_same_blocks_without_the_map() -> None:
-    blocks = published_units.TYUKAVINA_BLOCKS
-    reference = published_units.TYUKAVINA_REFERENCE
-    design = Design(kind="simple_random", unit="block", n_population=blocks)
-    estimate = ratio_estimate(reference, np.ones(len(reference)), design, fpc=True)
-    area, error = (float(text) for text in published_units.TYUKAVINA_DIRECT)
-    assert blocks * estimate.value == pytest.approx(area, rel=1e-13)
-    assert blocks * estimate.standard_error == pytest.approx(error, rel=1e-13)
-
-
-def test_whole_clusters() -> None:
-    grades = np.array(published_units.LOHR_SUITES)
-    suite = np.repeat(np.arange(len(grades)), grades.shape[1])
-    design = Design(kind="cluster", unit="suite", n_population=published_units.LOHR_N_SUITES)
-    estimate = ratio_estimate(
-        grades.ravel(), np.ones(grades.size), design, cluster=suite, fpc=True
-    )
-    mean, error = published_units.LOHR_PRINTED
-    assert agrees(estimate.value, mean)
-    assert agrees(estimate.standard_error, error)
-
-
-def test_units_for_the_area_of_one_class() -> None:
-    units = sample_size(
-        published_units.NEPAL_SHARES,
-        published_units.NEPAL_PIXELS,
-        standard_error=published_units.NEPAL_TARGET,
-    )
-    assert units == published_units.NEPAL_UNITS
