@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from rs_workbench.accuracy import scores
 from rs_workbench.accuracy.report_document import Cell, Table, cells
 from rs_workbench.accuracy.report_numbers import p_value, percent, plain, span
-from rs_workbench.accuracy.report_tables import mean_iou, name_cells
+from rs_workbench.accuracy.report_tables import mean_iou
 from rs_workbench.accuracy.report_words import Words
 from rs_workbench.accuracy.result import Assessment, Baseline
 
@@ -182,28 +181,3 @@ def further_measures(assessment: Assessment) -> dict[str, float]:
         "matthews_correlation": scores.matthews_correlation(counts),
         "frequency_weighted_iou": scores.frequency_weighted_iou(counts),
     }
-
-
-def boundary_table(assessment: Assessment, words: Words) -> Table | None:
-    """Scores of borders, one row for each class.
-
-    Parameters
-    ----------
-    assessment : Assessment
-        What was found.
-    words : Words
-        Language.
-
-    Returns
-    -------
-    Table or None
-        None where none were computed.
-    """
-    if not assessment.boundary:
-        return None
-    names = [f.name for f in fields(assessment.boundary[0]) if f.name != "index"]
-    rows = [
-        (name, *cells([f"{getattr(score, n)}" for n in names]))
-        for name, score in zip(name_cells(assessment, words), assessment.boundary, strict=True)
-    ]
-    return Table(words("boundary.caption"), cells([words("class"), *names]), tuple(rows))

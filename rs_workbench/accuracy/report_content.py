@@ -10,6 +10,7 @@ from rs_workbench.accuracy import report_method as method
 from rs_workbench.accuracy import report_tables as tables
 from rs_workbench.accuracy.estimates import AccuracyEstimate
 from rs_workbench.accuracy.report_block_plot import block_plot
+from rs_workbench.accuracy.report_boundary import boundary_table
 from rs_workbench.accuracy.report_document import Block, Document, Picture, Section, Text
 from rs_workbench.accuracy.report_matrix import counts_table, share_table
 from rs_workbench.accuracy.report_numbers import plain
@@ -119,12 +120,12 @@ def _blocks(assessment: Assessment, words: Words) -> Iterator[Section]:
     parts.append(compare.block_table(blocks, words))
     if worst := compare.worst_block(blocks, words):
         parts.append(Text(worst))
-    parts.append(Text(sentence, foreign=foreign))
+    parts.append(Text(sentence[:1].upper() + sentence[1:] + words("stop"), foreign=foreign))
     yield Section(words("blocks.title"), tuple(parts))
 
 
 def _boundary(assessment: Assessment, words: Words) -> Iterator[Section]:
-    table = compare.boundary_table(assessment, words)
+    table = boundary_table(assessment, words)
     if table is not None:
         yield Section(words("boundary.title"), (Text(words("boundary.text")), table))
 

@@ -18,6 +18,11 @@ OLOFSSON_2014 = "Olofsson et al. 2014, Remote Sensing of Environment 148, 42–5
 STEHMAN_2014 = "Stehman 2014, International Journal of Remote Sensing 35, 4923–4939"
 COCHRAN_1977 = "Cochran 1977, Sampling Techniques, 3rd edition"
 PONTIUS_2014 = "Pontius and Santacruz 2014, International Journal of Remote Sensing 35, 7543–7554"
+WADOUX_2021 = "Wadoux et al. 2021, Ecological Modelling 457, 109692"
+CHENG_2021 = (
+    "Csurka et al. 2013, British Machine Vision Conference; Cheng et al. 2021, Conference on "
+    "Computer Vision and Pattern Recognition"
+)
 WILSON_1927 = "Wilson 1927, Journal of the American Statistical Association 22, 209–212"
 POST_STRATIFIED = f"{COCHRAN_1977}, 5A.42"
 
@@ -181,6 +186,10 @@ def _formulas(assessment: Assessment) -> Iterator[tuple[str, str]]:
         kind = interval_kind(estimate)
         yield kind, COCHRAN_1977 if kind == "wald" else WILSON_1927
     yield "disagreement", PONTIUS_2014
+    if assessment.blocks is not None:
+        yield "blocks", WADOUX_2021
+    if assessment.boundary:
+        yield "boundary", CHENG_2021
 
 
 def interval_kind(estimate: AccuracyEstimate) -> str:

@@ -4,7 +4,36 @@ Each is a pattern that must match the whole sentence, and its translation with t
 What is not listed stays English on a Chinese page, and is marked as English.
 """
 
+_BLOCKS = r"neighbouring blocks of (\d+) x (\d+) px "
+_NUMBERS = r" \(Moran's I (\S+), by chance (\S+), z (\S+)\)"
+_IN_NUMBERS = "（Moran's I {2}，偶然值 {3}，z {4}）"
 CHINESE_SENTENCES = (
+    (
+        _BLOCKS + r"are no more alike than chance would have it" + _NUMBERS,
+        "{0} × {1} 像元的相邻区块并不比偶然更相似" + _IN_NUMBERS,
+    ),
+    (
+        _BLOCKS + r"are alike" + _NUMBERS + r": errors go together over less than (\d+) px; .*",
+        "{0} × {1} 像元的相邻区块相似" + _IN_NUMBERS + "：误差在不到 {5} 像元的范围内相关；"
+        "请取这样大的区块",
+    ),
+    (
+        _BLOCKS + r"are alike" + _NUMBERS + r": errors go together over more than (\d+) px; .*",
+        "{0} × {1} 像元的相邻区块相似" + _IN_NUMBERS + "：误差在超过 {5} 像元的范围内相关；"
+        "请取更大的区块",
+    ),
+    (
+        r"too little to tell how far errors go together: .*",
+        "区块太少，无法判断误差在多大范围内相关",
+    ),
+    (
+        r"reference resampled to the map's grid by nearest neighbour \((.*)\)",
+        "参考数据按最近邻重采样到图的栅格（{0}）",
+    ),
+    (
+        r"reference resampled to the map's grid by majority \((.*)\)",
+        "参考数据按众数重采样到图的栅格（{0}）",
+    ),
     (r"ratio of sample totals", "样本总量之比"),
     (
         r"ratio of sample totals, variance as for a simple random sample",

@@ -40,6 +40,7 @@ ENGLISH = {
     "fact.baseline": "Baseline: {name}",
     "fact.baseline_detail": "overall accuracy on the same units",
     "class": "Class",
+    "stop": ".",
     "total": "Total",
     "undefined": "undefined",
     "undefined.neither": "in neither map nor reference",
@@ -140,7 +141,17 @@ ENGLISH = {
     "blocks.count": "Blocks",
     "boundary.title": "Borders",
     "boundary.text": "How well the borders of each class lie where the reference has them.",
-    "boundary.caption": "Scores of borders by class",
+    "boundary.caption": "Borders by class: shares in percent with a tolerance of {tolerance} "
+    "{unit}, distances in {unit}",
+    "boundary.f": "Boundary F",
+    "boundary.parts": "precision / recall",
+    "boundary.iou": "Boundary IoU",
+    "boundary.mean": "Mean distance, {unit}",
+    "boundary.median": "Median, {unit}",
+    "boundary.p95": "95th percentile, {unit}",
+    "boundary.hausdorff": "Largest, {unit}",
+    "boundary.beyond": "≥ Parts of the border have no counterpart within {most} {unit}; they "
+    "count as {most} {unit}, so the figure is a lower bound.",
     "baselines.title": "Compared with other maps",
     "baselines.text": "A map is worth making only if it is better than something simpler on the "
     "same units.",
@@ -164,6 +175,8 @@ ENGLISH = {
     "counted.outside": "Left out: outside the map",
     "counted.grid": "Grids: {policy}.",
     "grid.same grid": "map and reference have the same grid",
+    "grid.same grid, compared where the two overlap": "map and reference have the same grid and "
+    "were compared where they overlap",
     "design.title": "Sampling design",
     "design.none": "No sampling design is known. For figures that hold for the whole map, draw a "
     "sample with  rsw assess design  and label it.",
@@ -238,6 +251,13 @@ ENGLISH = {
     "formula.logit": "Intervals",
     "formula.logit.how": "estimate ± z × standard error on the logit scale; Wilson's where the "
     "standard error is 0",
+    "formula.boundary": "Borders",
+    "formula.boundary.how": "F: harmonic mean of the shares of both borders that lie within the "
+    "tolerance of the other; IoU: of the inner bands as wide as the tolerance; distances between "
+    "the pixels of both borders, both ways",
+    "formula.blocks": "Blocks",
+    "formula.blocks.how": "scores of each block from its own counts; the score of all blocks "
+    "from their sum, its error by leaving out each block in turn",
     "formula.disagreement": "Disagreement",
     "formula.disagreement.how": "quantity: half the sum of |p_j+ − p_+j|; exchange: sum over "
     "pairs of 2 min(p_ij, p_ji); shift: the rest of 1 − overall",

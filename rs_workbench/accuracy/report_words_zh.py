@@ -35,6 +35,7 @@ CHINESE = {
     "fact.baseline": "基线：{name}",
     "fact.baseline_detail": "同一批单元上的总体精度",
     "class": "类别",
+    "stop": "。",
     "total": "合计",
     "undefined": "无定义",
     "undefined.neither": "图与参考数据中均无",
@@ -126,7 +127,16 @@ CHINESE = {
     "blocks.count": "区块数",
     "boundary.title": "边界",
     "boundary.text": "各类边界与参考数据中边界的吻合程度。",
-    "boundary.caption": "各类边界得分",
+    "boundary.caption": "各类边界：比例单位 %，容差 {tolerance} {unit}；距离单位 {unit}",
+    "boundary.f": "边界 F",
+    "boundary.parts": "精确率 / 召回率",
+    "boundary.iou": "边界交并比",
+    "boundary.mean": "平均距离，{unit}",
+    "boundary.median": "中位数，{unit}",
+    "boundary.p95": "第 95 百分位，{unit}",
+    "boundary.hausdorff": "最大，{unit}",
+    "boundary.beyond": "≥ 部分边界在 {most} {unit} 内没有对应边界，按 {most} {unit} 计，"
+    "因此该数字是下限。",
     "baselines.title": "与其他图比较",
     "baselines.text": "在同一批单元上，只有优于更简单的做法，这幅图才有意义。",
     "baselines.caption": "同一批单元，单位 %",
@@ -149,6 +159,7 @@ CHINESE = {
     "counted.outside": "略去：在图的范围之外",
     "counted.grid": "栅格：{policy}。",
     "grid.same grid": "图与参考数据的栅格相同",
+    "grid.same grid, compared where the two overlap": "图与参考数据的栅格相同，在重叠处比较",
     "design.title": "抽样设计",
     "design.none": "没有已知的抽样设计。若要得到适用于整幅图的数字，请用  rsw assess design  "
     "抽取样本并标注。",
@@ -214,6 +225,12 @@ CHINESE = {
     "formula.wilson.how": "Wilson 得分区间，单元数取标准误所对应的有效单元数",
     "formula.logit": "区间",
     "formula.logit.how": "在 logit 尺度上取估计值 ± z × 标准误；标准误为 0 时用 Wilson 区间",
+    "formula.boundary": "边界",
+    "formula.boundary.how": "F：两条边界各自落在对方容差内的比例的调和平均；交并比：宽度等于容差的"
+    "内侧带的交并比；距离：两条边界像元之间的双向距离",
+    "formula.blocks": "区块",
+    "formula.blocks.how": "各区块的得分由其自身计数得出；全部区块的得分由计数之和得出，"
+    "其误差由逐一去掉各区块得出",
     "formula.disagreement": "不一致",
     "formula.disagreement.how": "数量：|p_j+ − p_+j| 之和的一半；交换：各类别对 2 min(p_ij, "
     "p_ji) 之和；移位：1 − 总体精度的其余部分",
