@@ -53,6 +53,14 @@ def test_windows_of_larger_arrays():
     np.testing.assert_array_equal(count_pairs(labels, truth, 9, 9), slow(labels, truth, (9, 9)))
 
 
+def test_a_counter_can_be_used_again():
+    counter, rng = counting.ByteCounter(), np.random.default_rng(4)
+    for shape, values in [((300, 400), 15), ((7,), 3), ((90, 10), 200), ((301, 401), 15)]:
+        whole = rng.integers(0, values, (2, *(n + 3 for n in shape))).astype(np.uint8)
+        pair = whole[(slice(None), *(slice(2, -1) for _ in shape))]
+        np.testing.assert_array_equal(counter.count(*pair), slow(*pair, (256, 256)))
+
+
 def test_counts_beyond_float32():
     labels = np.zeros((1 << 24) + 5, np.uint8)
     assert count_pairs(labels, labels, 1, 1).tolist() == [[(1 << 24) + 5]]
@@ -73,7 +81,7 @@ def test_pieces_add_up(pairs):
 @given(st.integers(0, 40), st.sampled_from([[0, 3, 255], [9, 15, 16], [254, 255]]))
 def test_every_way_gives_the_same(size, values):
     pair = np.random.default_rng(size).choice(np.array(values, np.uint8), (2, size + 1))
-    np.testing.assert_array_equal(counting._count_bytes(*pair), slow(*pair, (256, 256)))
+    np.testing.assert_array_equal(counting.ByteCounter().count(*pair), slow(*pair, (256, 256)))
 
 
 def test_wrong_labels_are_named():
