@@ -1,4 +1,4 @@
-"""locate_ranks, locate_grid: from the numbers that were drawn to pixels of a class map."""
+"""locate_ranks, locate_grid: from numbers drawn to pixels of a class map."""
 
 from __future__ import annotations
 
@@ -49,20 +49,52 @@ def locate_ranks(strata: MapStrata, ranks: Sequence[NDArray[np.int64]]) -> Units
     SceneError
         If the map cannot be read.
     """
-    above = np.cumsum(strata.row_pixels, axis=0)
+    return _locate(strata, ranks, strata.row_pixels, _table(strata))
+
+
+def locate_anywhere(strata: MapStrata, ranks: NDArray[np.int64]) -> Units:
+    """Find pixels by their rank among all that have data, along rows from the top left.
+
+    Parameters
+    ----------
+    strata : MapStrata
+        What `count_strata` returned.
+    ranks : ndarray of int64
+        Ranks wanted, ascending, from 0.
+
+    Returns
+    -------
+    Units
+        In the order of `ranks`.
+
+    Raises
+    ------
+    SceneError
+        If the map cannot be read.
+    """
+    anywhere = np.where(_table(strata) >= 0, 0, -1)
+    return _locate(strata, [ranks], strata.row_pixels.sum(axis=1, keepdims=True), anywhere)
+
+
+def _locate(
+    strata: MapStrata,
+    ranks: Sequence[NDArray[np.int64]],
+    row_pixels: NDArray[np.int64],
+    group_of: NDArray[np.int64],
+) -> Units:
+    """Find pixels by rank within groups that `group_of` gives for each code."""
+    above = np.cumsum(row_pixels, axis=0)
     rows = [np.searchsorted(above[:, h], r, side="right") for h, r in enumerate(ranks)]
-    wanted = np.unique(np.concatenate(rows))
-    table = _table(strata)
     found = []
-    for row, codes in rows_of(strata.reader, wanted):
-        own = table[codes]
+    for row, codes in rows_of(strata.reader, np.unique(np.concatenate(rows))):
+        own = group_of[codes]
         for h, (at, rank) in enumerate(zip(rows, ranks, strict=True)):
             here = rank[slice(*np.searchsorted(at, [row, row + 1]))]
             if here.size:
-                before = above[row, h] - strata.row_pixels[row, h]
+                before = above[row, h] - row_pixels[row, h]
                 cols = np.flatnonzero(own == h)[here - before]
                 found.append(_rows(strata, row, cols, codes[cols]))
-    return _joined(found, table)
+    return _joined(found, _table(strata))
 
 
 def locate_grid(strata: MapStrata, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> Units:

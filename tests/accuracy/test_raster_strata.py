@@ -11,7 +11,7 @@ from affine import Affine
 from scipy import ndimage
 
 from rs_workbench.accuracy.raster_codes import CodeReader, Codes, rows_of
-from rs_workbench.accuracy.raster_locate import locate_grid, locate_ranks
+from rs_workbench.accuracy.raster_locate import locate_anywhere, locate_grid, locate_ranks
 from rs_workbench.accuracy.raster_strata import MapStrata, count_strata
 from rs_workbench.errors import AccuracyError, SceneError, UsageError
 from rs_workbench.raster_scene import describe_raster
@@ -80,6 +80,18 @@ def test_ranks_count_along_rows(tmp_path):
     strata = count_strata(write_map(tmp_path / "map.tif", labels))
     units = locate_ranks(strata, [np.array([1]), np.array([0, 2])])
     assert list(zip(units.row, units.col, strict=True)) == [(0, 0), (1, 0), (1, 1)]
+
+
+def test_ranks_among_all_pixels(tmp_path):
+    labels = patches()
+    strata = count_strata(write_map(tmp_path / "map.tif", labels), buffers={2: 3})
+    ranks = np.arange(0, strata.n_population, 7)
+    units = locate_anywhere(strata, ranks)
+    rows, cols = np.nonzero(labels != 255)
+    assert units.row.tolist() == rows[ranks].tolist()
+    assert units.col.tolist() == cols[ranks].tolist()
+    truth = expected_strata(labels, {2: 3})
+    assert (np.array(names(strata))[units.stratum] == truth[units.row, units.col]).all()
 
 
 def test_only_rows_with_drawn_pixels_are_read(tmp_path, monkeypatch):
