@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -92,11 +93,8 @@ def test_numbers_and_probabilities_are_those_of_the_design(class_map, tmp_path):
         chance = stratum.n_drawn / stratum.n_population
         assert columns["inclusion_probability"][own] == pytest.approx(chance)
     assert sum(s.n_drawn for s in design.strata) == 400
-    assert (design.kind, design.seed, design.map, design.crs) == (
-        "stratified", 0, "map.tif", "EPSG:32631",
-    )  # fmt: skip
-    assert design.map_sha256
-    assert len(design.map_sha256) == 64
+    assert (design.seed, design.map, design.crs) == (0, "map.tif", "EPSG:32631")
+    assert design.map_sha256 == hashlib.sha256(class_map.read_bytes()).hexdigest()
 
 
 def test_the_seed_decides_and_the_order_tells_nothing(class_map, tmp_path):
@@ -140,7 +138,7 @@ def test_the_estimate_from_such_samples_is_right_on_average(class_map):
         prepared = prepare(class_map, DesignOptions(n=300, buffer=buffer))
         design = report_plan(prepared, seed=0).design
         estimates = []
-        for seed in range(120):
+        for seed in range(80):
             units = draw_units(prepared.strata, prepared.plan, prepared.request, seed=seed)
             sample = make_sample(
                 np.searchsorted([0, 1, 4], units.value),
@@ -298,8 +296,7 @@ def test_help_loads_no_raster_library():
         "heavy = {'rasterio', 'cv2', 'scipy', 'pyogrio', 'shapely', 'matplotlib'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
     assert "--target-area-se" in done.stdout

@@ -39,7 +39,7 @@ def test_the_published_example():
     asked = Request(target=0.01, allocation="proportional")
     plan = plan_sample(OLOFSSON, asked)
     assert plan.n_units == (13, 10, 205, 413)
-    # 0.06724 / n is the variance under proportional allocation: 672.4 units for 0.01, more as they are whole.
+    # The variance is 0.06724 / n under proportional allocation: 672.4 units for 0.01.
     assert plan.expected.overall_standard_error == pytest.approx(
         np.sqrt(0.0672375 / 641), rel=2e-3
     )
