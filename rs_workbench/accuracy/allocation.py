@@ -18,6 +18,14 @@ _LEAST = 2  # one unit tells nothing of the variance
 _NEXT_TO_NOTHING = 1e-12
 
 
+class ScarceStratumError(AccuracyError):
+    """A stratum would get too few units; `index` says which, `problem` what is wrong with it."""
+
+    def __init__(self, index: int, n_strata: int, problem: str) -> None:
+        super().__init__(f"stratum {index + 1} of {n_strata} {problem}")
+        self.index, self.problem = index, problem
+
+
 def allocate(
     n: int,
     weights: ArrayLike,
@@ -154,8 +162,9 @@ def _round(units: NDArray[np.float64], n: int) -> NDArray[np.int64]:
 def _check_least(units: NDArray[np.int64], least: NDArray[np.float64], rule: str) -> None:
     scarce = np.flatnonzero(units < least)
     if scarce.size:
-        raise AccuracyError(
-            f"stratum {scarce[0] + 1} of {units.size} would get {units[scarce[0]]} units by the "
-            f"rule {rule}, and variance needs two: take more units, set a minimum, or join the "
-            "stratum with another"
+        n = int(units[scarce[0]])
+        problem = (
+            f"would get {n} unit{'' if n == 1 else 's'} by the rule {rule}, and variance needs "
+            "two: take more units, set a minimum, or join the stratum with another"
         )
+        raise ScarceStratumError(int(scarce[0]), units.size, problem)

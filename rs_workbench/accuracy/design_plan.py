@@ -9,10 +9,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rs_workbench.accuracy.allocation import MINIMUM_UNITS, AllocationRule, allocate
+from rs_workbench.accuracy.allocation import (
+    MINIMUM_UNITS,
+    AllocationRule,
+    ScarceStratumError,
+    allocate,
+)
 from rs_workbench.accuracy.expected_errors import ExpectedErrors, expected_errors, spread_errors
 from rs_workbench.accuracy.sample import DesignKind
 from rs_workbench.accuracy.sample_size import sample_size
+from rs_workbench.errors import AccuracyError
 
 DEFAULT_UNITS = 500
 FEW_UNITS = 20
@@ -169,15 +175,19 @@ def _share_out(n: int, population: Population, request: Request) -> Floats:
     if request.kind != "stratified":
         return n * population.weights
     p = _target_shares(population, request)
-    units = allocate(
-        n,
-        population.weights,
-        rule=request.allocation,
-        minimum=request.minimum,
-        deviations=np.sqrt(p * (1 - p)) if request.allocation == "neyman" else None,
-        power=request.power,
-        populations=population.pixels,
-    )
+    try:
+        units = allocate(
+            n,
+            population.weights,
+            rule=request.allocation,
+            minimum=request.minimum,
+            deviations=np.sqrt(p * (1 - p)) if request.allocation == "neyman" else None,
+            power=request.power,
+            populations=population.pixels,
+        )
+    except ScarceStratumError as error:
+        name = population.names[error.index]
+        raise AccuracyError(f"stratum '{name}' {error.problem}") from error
     return units.astype(np.float64)
 
 

@@ -29,7 +29,6 @@ from rs_workbench.errors import OutputError
 
 __all__ = [
     "LAYER",
-    "WHOLE_MAP",
     "SampleLook",
     "SampleTable",
     "check_output",
@@ -42,8 +41,6 @@ __all__ = [
 ]
 
 LAYER = "sample"
-WHOLE_MAP = "all"
-"""Stratum of a unit where the design has none."""
 _STYLES_TABLE = "layer_styles"
 _GEOMETRY = "geom"
 _GPKG_VERSION = "1.2"  # of newer ones the QGIS of many a training room warns
@@ -60,7 +57,7 @@ class SampleTable:
     row, col : ndarray of int64, shape (n,)
         Pixels of the map, from 0.
     stratum : ndarray of str, shape (n,), or None
-        Names of their strata; None where the design has none.
+        Names of their strata; None where the design has none, then there is no such column.
     inclusion_probability : ndarray of float64, shape (n,)
         Probability with which the design takes each.
     map_class : ndarray of int64, shape (n,)
@@ -142,7 +139,8 @@ def write_sample(
     partial = out.with_name(f"{out.stem}.partial{out.suffix}")
     text = design.model_dump_json(indent=2, exclude_none=True)
     columns = _columns(table, design, look)
-    qml = sample_qml(list(columns), look.class_names, pixel_side=look.pixel_side, lang=look.lang)
+    fields = ["fid", *columns]
+    qml = sample_qml(fields, look.class_names, pixel_side=look.pixel_side, lang=look.lang)
     part = beside.with_name(f"{beside.name}.part")
     from pyogrio.errors import DataLayerError, DataSourceError
 
@@ -225,22 +223,20 @@ def _columns(
     """Columns with the mask of their empty cells."""
     n = len(table)
     empty = np.ones(n, bool)
-    strata = np.full(n, WHOLE_MAP, object)
-    if table.stratum is not None:
-        codes = stratum_codes(design)
-        shown = [s if look.show_map_class else codes[s] for s in table.stratum.tolist()]
-        strata = np.array(shown, object)
     columns: dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]] = {
         "id": (np.arange(1, n + 1, dtype=np.int32), None),
         "reference": (np.zeros(n, np.int32), empty),
         "alternate": (np.zeros(n, np.int32), empty),
         "confidence": (np.full(n, None, object), None),
         "note": (np.full(n, None, object), None),
-        "stratum": (strata, None),
         "inclusion_probability": (table.inclusion_probability, None),
         "row": (table.row, None),
         "col": (table.col, None),
     }
+    if table.stratum is not None:
+        codes = stratum_codes(design)
+        shown = [s if look.show_map_class else codes[s] for s in table.stratum.tolist()]
+        columns["stratum"] = (np.array(shown, object), None)
     if table.area_ha is not None:
         columns["area_ha"] = (table.area_ha, None)
     if look.show_map_class:

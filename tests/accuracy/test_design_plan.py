@@ -101,6 +101,14 @@ def test_a_map_smaller_than_the_sample_is_taken_whole():
     assert "only 101 pixels with data, not 500" in plan.warnings[0]
 
 
+def test_a_stratum_without_units_is_named():
+    asked = Request(n=60, allocation="proportional")
+    with pytest.raises(
+        AccuracyError, match="stratum 'deforestation' would get 1 unit by the rule"
+    ):
+        plan_sample(OLOFSSON, asked)
+
+
 def test_buffers_are_suggested_where_omissions_rule():
     (advice,) = [w for w in plan_sample(OLOFSSON, Request()).warnings if "--buffer" in w]
     assert "large stratum 'other'" in advice
