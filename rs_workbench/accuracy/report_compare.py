@@ -114,12 +114,11 @@ def baseline_name(baseline: Baseline, words: Words) -> str:
 
 
 def _difference(other: Baseline, words: Words) -> tuple[Cell, Cell]:
-    if other.difference is None or not other.difference.defined:
-        return Cell("–"), Cell(words("baselines.none"))
-    points = Cell(
-        percent(other.difference.value), below=span(other.difference.low, other.difference.high)
-    )
-    if other.p_value is None:
+    points = Cell("–")
+    if other.difference is not None and other.difference.defined:
+        between = span(other.difference.low, other.difference.high)
+        points = Cell(percent(other.difference.value), below=between)
+    if other.p_value is None or other.p_value != other.p_value:
         return points, Cell(words("baselines.none"))
     test, _ = words.sentence(other.test)
     return points, Cell(f"{p_value(other.p_value)} ({test})" if test else p_value(other.p_value))

@@ -120,7 +120,8 @@ def _blocks(assessment: Assessment, words: Words) -> Iterator[Section]:
     parts.append(compare.block_table(blocks, words))
     if worst := compare.worst_block(blocks, words):
         parts.append(Text(worst))
-    parts.append(Text(sentence[:1].upper() + sentence[1:] + words("stop"), foreign=foreign))
+    stop = "." if foreign else words("stop")
+    parts.append(Text(sentence[:1].upper() + sentence[1:] + stop, foreign=foreign))
     yield Section(words("blocks.title"), tuple(parts))
 
 

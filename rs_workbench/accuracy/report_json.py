@@ -67,13 +67,7 @@ def as_dict(assessment: Assessment) -> dict[str, Any]:
             "unit": a.unit,
             "training": a.training,
             "grid_policy": a.grid_policy,
-            "n_units": {
-                "compared": int(a.counts.sum()),
-                "map_nodata": a.map_nodata,
-                "unlabelled": a.unlabelled,
-                "out_of_scope": a.out_of_scope,
-                "outside": a.outside,
-            },
+            "n_units": _counted(a),
             "axes": AXES,
             "class_values": [entry.value for entry in a.legend],
             "confusion_counts": a.counts,
@@ -91,6 +85,16 @@ def as_dict(assessment: Assessment) -> dict[str, Any]:
         }
     )
     return plain
+
+
+def _counted(assessment: Assessment) -> dict[str, int]:
+    return {
+        "compared": int(assessment.counts.sum()),
+        "map_nodata": assessment.map_nodata,
+        "unlabelled": assessment.unlabelled,
+        "out_of_scope": assessment.out_of_scope,
+        "outside": assessment.outside,
+    }
 
 
 def _estimate(assessment: Assessment) -> dict[str, Any]:

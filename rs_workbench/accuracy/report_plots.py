@@ -136,8 +136,10 @@ def area_plot(names: Names, areas: Sequence[AreaEstimate], words: Words) -> str:
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.10g}")
         name_rows(axes, labels, 8)
         _area_key(axes, height, words)
-        box = (room + 0.53 * across + 2.5 * _GAP, _TOP, 0.47 * across - _GAP, height)
-        _ratio_panel(add_panel(sheet, box), names, areas, words)
+        if any(a.mapped_ha > 0 for a in areas):
+            left = room + 0.53 * across + 2.5 * _GAP
+            panel = add_panel(sheet, (left, _TOP, 0.47 * across - _GAP, height))
+            _ratio_panel(panel, names, areas, words)
         return svg_text(sheet, "area")
 
 

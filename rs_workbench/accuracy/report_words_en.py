@@ -162,7 +162,7 @@ ENGLISH = {
     "baselines.mean_iou": "Mean IoU",
     "baselines.difference": "This map minus it, points",
     "baselines.test": "Paired test",
-    "baselines.none": "no test: the units are not a sample",
+    "baselines.none": "no test",
     "baseline.majority class": "majority class everywhere",
     "counted.title": "What was compared and what was left out",
     "counted.caption": "Every unit of the reference is in one of these rows",

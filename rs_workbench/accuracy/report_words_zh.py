@@ -146,7 +146,7 @@ CHINESE = {
     "baselines.mean_iou": "平均交并比",
     "baselines.difference": "本图减该图，百分点",
     "baselines.test": "配对检验",
-    "baselines.none": "不检验：这些单元不是样本",
+    "baselines.none": "未检验",
     "baseline.majority class": "处处取最多的一类",
     "counted.title": "比较了什么，略去了什么",
     "counted.caption": "参考数据的每个单元恰属其中一行",

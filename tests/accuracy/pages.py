@@ -2,6 +2,9 @@
 
 from html.parser import HTMLParser
 
+from rs_workbench.accuracy.report import render_report
+from rs_workbench.accuracy.report_words import words_in
+
 _LOADING = {"src", "href", "srcset", "data", "poster", "action", "xlink:href"}
 _VOID = {"meta", "br", "hr", "link", "img", "input"}
 
@@ -65,3 +68,8 @@ class Page(HTMLParser):
     def words(self):
         """All that can be read outside tables."""
         return " ".join(text for tag, _, text in self.texts if tag != "style")
+
+
+def page_of(assessment, lang="en"):
+    """Report of an assessment, taken apart."""
+    return Page(render_report(assessment, words_in(lang))["html"].decode())
