@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,20 +41,28 @@ def olofsson(counts: ArrayLike, mapped: ArrayLike) -> dict[str, Floats]:
 
 
 def stehman_ratio(
-    y: Floats, x: Floats, stratum: NDArray[np.intp], sizes: Floats, *, fpc: bool = False
+    y: ArrayLike, x: ArrayLike, stratum: NDArray[np.intp], sizes: Sequence[int], *, fpc: bool
 ) -> tuple[float, float]:
-    """Ratio and its standard error by equations 27 and 28 of Stehman (2014)."""
-    totals, variance = np.zeros(2), 0.0
-    groups = [(y[stratum == h], x[stratum == h], size) for h, size in enumerate(sizes)]
-    for yh, xh, size in groups:
-        totals += size * np.array([yh.mean(), xh.mean()])
+    """Ratio and its standard error by equations 27 and 28 of Stehman (2014), for whole numbers.
+
+    Fractions, since the sum of the three terms of equation 28 may be far smaller than each.
+    """
+    totals, parts = [Fraction(0), Fraction(0)], []
+    for h, size in enumerate(sizes):
+        yh, xh = (np.asarray(v)[stratum == h].astype(int).tolist() for v in (y, x))
+        n, sums = len(yh), (sum(yh), sum(xh))
+        totals = [t + Fraction(size * s, n) for t, s in zip(totals, sums, strict=True)]
+        left = 1 - Fraction(n, size) if fpc else Fraction(1)
+        spread = [_covariance(*pair) for pair in ((yh, yh), (xh, xh), (yh, xh))]
+        parts.append((size**2 * left / n, *spread))
     ratio = totals[0] / totals[1]
-    for yh, xh, size in groups:
-        s = np.cov(yh, xh)
-        left = 1 - len(yh) / size if fpc else 1.0
-        part = s[0, 0] + ratio**2 * s[1, 1] - 2 * ratio * s[0, 1]
-        variance += size**2 * left * part / len(yh)
-    return float(ratio), float(np.sqrt(variance) / totals[1])
+    terms = (f * (yy + ratio**2 * xx - 2 * ratio * xy) for f, yy, xx, xy in parts)
+    return float(ratio), float(sum(terms) / totals[1] ** 2) ** 0.5
+
+
+def _covariance(first: list[int], second: list[int]) -> Fraction:
+    n, products = len(first), sum(a * b for a, b in zip(first, second, strict=True))
+    return (products - Fraction(sum(first) * sum(second), n)) / (n - 1)
 
 
 def post_stratified(y: Floats, stratum: NDArray[np.intp], sizes: Floats) -> tuple[float, float]:
