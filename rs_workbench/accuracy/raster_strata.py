@@ -194,18 +194,26 @@ def _summed(
     pixels = by_row.sum(axis=0)
     kept = np.flatnonzero(pixels)
     area = scene_area_ha(reader.scene)
-    per_row = np.broadcast_to(np.asarray(0.0 if area is None else area), len(by_row))
     return MapStrata(
         scene=reader.scene,
         values=tuple(values.tolist()),
         keys=tuple(keys[i] for i in kept),
         pixels=pixels[kept],
-        area_ha=None if area is None else per_row @ by_row[:, kept],
+        area_ha=_areas(area, by_row[:, kept]),
         row_area_ha=area if isinstance(area, np.ndarray) else None,
         mapped_pixels=mapped[kept],
         row_pixels=by_row[:, kept],
         reader=reader,
     )
+
+
+def _areas(
+    area: NDArray[np.float64] | float | None, by_row: NDArray[np.int64]
+) -> NDArray[np.float64] | None:
+    """Area of each stratum from the area of a pixel, of each row where rows differ."""
+    if area is None:
+        return None
+    return area @ by_row if isinstance(area, np.ndarray) else by_row.sum(axis=0) * area
 
 
 def _stratum_of(

@@ -150,8 +150,8 @@ def write_sample(
         _write_rows(partial, DESIGN_TABLE, {"design": text})
         _write_rows(partial, _STYLES_TABLE, _style_row(qml))
         part.write_text(text + "\n", encoding="utf-8")
-        part.replace(beside)
         partial.replace(out)
+        part.replace(beside)
     except (DataSourceError, DataLayerError, OSError) as error:
         raise OutputError(
             f"'{out}' cannot be written ({error}): make room or choose another folder"
@@ -190,8 +190,8 @@ def check_output(out: Path, *, overwrite: bool) -> None:
     labels = count_labels(out)
     if labels:
         raise OutputError(
-            f"'{out}' holds {labels} labels, which --overwrite would destroy: move the file away "
-            "or choose another name"
+            f"'{out}' holds {labels} label{'' if labels == 1 else 's'}, which --overwrite would "
+            "destroy: move the file away or choose another name"
         )
 
 

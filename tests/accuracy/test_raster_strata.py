@@ -10,6 +10,7 @@ import rasterio
 from affine import Affine
 from scipy import ndimage
 
+from rs_workbench.accuracy.draw import draw_ranks
 from rs_workbench.accuracy.raster_codes import CodeReader, Codes, rows_of
 from rs_workbench.accuracy.raster_locate import locate_anywhere, locate_grid, locate_ranks
 from rs_workbench.accuracy.raster_strata import MapStrata, count_strata
@@ -80,6 +81,18 @@ def test_ranks_count_along_rows(tmp_path):
     strata = count_strata(write_map(tmp_path / "map.tif", labels))
     units = locate_ranks(strata, [np.array([1]), np.array([0, 2])])
     assert list(zip(units.row, units.col, strict=True)) == [(0, 0), (1, 0), (1, 1)]
+
+
+@pytest.mark.parametrize("rows", [1, 4, 33])
+def test_pixels_do_not_depend_on_the_strips(tmp_path, monkeypatch, rows):
+    strata = count_strata(write_map(tmp_path / "map.tif", patches()), buffers={0: 4, 1: 2})
+    ranks = draw_ranks([9] * len(strata.keys), strata.pixels.tolist(), seed=1)
+    whole = locate_ranks(strata, ranks)
+    monkeypatch.setattr(CodeReader, "strip_rows", rows)
+    cut = locate_ranks(strata, ranks)
+    assert len(whole) == 9 * len(strata.keys)
+    for name in ("row", "col", "stratum", "value"):
+        assert getattr(cut, name).tolist() == getattr(whole, name).tolist()
 
 
 def test_ranks_among_all_pixels(tmp_path):

@@ -12,6 +12,7 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
+from rasterio.crs import CRS
 
 from rs_workbench.accuracy.sample import Design, Stratum
 from rs_workbench.accuracy.sample_file import (
@@ -78,7 +79,7 @@ def test_the_layer_has_its_points_columns_and_crs(tmp_path):
     assert [(p.x, p.y) for p in points][1] == (500_015.0, 4_999_985.0)
     assert list(columns) == [
         "id", "reference", "alternate", "confidence", "note",
-        "stratum", "inclusion_probability", "row", "col",
+        "inclusion_probability", "row", "col", "stratum",
     ]  # fmt: skip
     assert columns["id"].tolist() == [1, 2, 3]
     assert columns["inclusion_probability"].tolist() == [0.1, 0.5, 0.1]
@@ -192,8 +193,20 @@ def test_no_crs_and_areas(tmp_path):
     meta, columns, _ = read(out)
     assert meta["crs"] is None or "Undefined" in meta["crs"]
     assert columns["area_ha"].tolist() == [0.1, 0.2, 0.3]
-    assert columns["stratum"].tolist() == ["all"] * 3
+    assert "stratum" not in columns
     assert read_design(out).equal_area is False
+
+
+def test_a_coordinate_system_without_a_number(tmp_path):
+    laea = "+proj=laea +lat_0=52 +lon_0=10.5 +x_0=4321000 +y_0=3210000 +ellps=GRS80 +units=m"
+    wkt = CRS.from_string(laea).to_string()
+    out, _ = write_sample(
+        tmp_path / "s.gpkg",
+        table(),
+        design=design(crs=wkt),
+        look=SampleLook(class_names=NAMES),
+    )
+    assert CRS.from_string(read(out)[0]["crs"]).to_dict()["lon_0"] == 10.5
 
 
 def test_an_existing_sample_stays(tmp_path):
