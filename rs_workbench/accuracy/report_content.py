@@ -93,7 +93,8 @@ def _classes(assessment: Assessment, words: Words) -> Section:
 
 
 def _matrices(assessment: Assessment, words: Words) -> Section:
-    blocks: list[Block] = [Text(words("matrix.text")), counts_table(assessment, words)]
+    blocks: list[Block] = [Text(words("matrix.text")), Text(words("matrix.colors"), "page")]
+    blocks.append(counts_table(assessment, words))
     if assessment.estimate is not None:
         blocks.append(share_table(assessment, assessment.estimate, words))
     return Section(words("matrix.title"), tuple(blocks))

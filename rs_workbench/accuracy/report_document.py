@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-TextKind = Literal["plain", "lead", "note", "warning", "alarm", "formula"]
+TextKind = Literal["plain", "lead", "note", "warning", "alarm", "page"]
 
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; `foreign` text is in English whatever the language of the page."""
+    """A paragraph; `foreign` text is English in any language; `page` is for HTML only."""
 
     text: str
     kind: TextKind = "plain"

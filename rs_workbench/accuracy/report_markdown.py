@@ -47,7 +47,8 @@ def to_markdown(document: Document) -> str:
 
 
 def _section(section: Section) -> str:
-    inside = "\n\n".join(_block(block) for block in section.blocks)
+    shown = [b for b in section.blocks if not (isinstance(b, Text) and b.kind == "page")]
+    inside = "\n\n".join(_block(block) for block in shown)
     title = _escape(section.title)
     if section.folded:
         return f"<details><summary>{title}</summary>\n\n{inside}\n\n</details>"

@@ -91,8 +91,8 @@ ENGLISH = {
     "classes.truncated": "† The interval is cut off at 0 or 100 %.",
     "classes.plot": "Bars of user's accuracy, producer's accuracy and IoU of each class",
     "matrix.title": "Confusion matrix",
-    "matrix.text": "Rows are the classes of the map, columns those of the reference. Green cells "
-    "agree; the redder a cell, the larger its part of the row.",
+    "matrix.text": "Rows are the classes of the map, columns those of the reference.",
+    "matrix.colors": "Green cells agree; the redder a cell, the larger its part of the row.",
     "matrix.counts": "In counts: {unit} looked at",
     "matrix.share": "In area share: estimated percent of the area of the map",
     "matrix.across": "Reference",

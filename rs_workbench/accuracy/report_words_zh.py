@@ -80,8 +80,8 @@ CHINESE = {
     "classes.truncated": "† 区间在 0 或 100% 处截断。",
     "classes.plot": "各类用户精度、生产者精度和交并比的条形图",
     "matrix.title": "混淆矩阵",
-    "matrix.text": "行为图上的类别，列为参考数据的类别。绿色表示一致；红色越深，占该行的比例越"
-    "大。",
+    "matrix.text": "行为图上的类别，列为参考数据的类别。",
+    "matrix.colors": "绿色表示一致；红色越深，占该行的比例越大。",
     "matrix.counts": "计数：所查看的 {unit}",
     "matrix.share": "面积比例：占图面积的百分比（估计值）",
     "matrix.across": "参考",

@@ -50,6 +50,8 @@ def test_markdown_has_the_same_tables_and_its_drawings_beside_it(tmp_path):
         assert (tmp_path / "r" / name).read_text("utf-8").startswith("<svg")
     tables = [block.split("\n") for block in text.split("\n\n") if "| ---" in block]
     assert len(tables) == 10
+    assert "Green cells" not in text
+    assert "Green cells" in files["html"].read_text("utf-8")
     assert all(len({line.count(" |") for line in table}) == 1 for table in tables)
 
 
