@@ -80,7 +80,7 @@ def test_any_allocation_adds_up_and_keeps_its_bounds(weights, extra, rule, rando
         weights,
         rule=rule,
         minimum=2,
-        deviations=[random.random() for _ in weights],
+        deviations=[0.3, *(random.random() for _ in weights[1:])],
         power=random.random(),
         populations=populations,
     )
@@ -110,6 +110,11 @@ def test_minimum_first_and_the_rest_by_weight():
 def test_a_small_stratum_is_taken_whole_and_the_rest_goes_on():
     units = allocate(100, [0.5, 0.25, 0.25], rule="equal", populations=[10, 1000, 1000])
     assert units.tolist() == [10, 45, 45]
+
+
+def test_a_stratum_of_one_unit_is_taken_whole():
+    units = allocate(60, [0.001, 0.999], rule="minimum", populations=[1, 1000])
+    assert units.tolist() == [1, 59]
 
 
 @pytest.mark.parametrize(
