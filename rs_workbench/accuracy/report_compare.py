@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rs_workbench.accuracy import scores
 from rs_workbench.accuracy.report_document import Cell, Table, cells
-from rs_workbench.accuracy.report_numbers import p_value, percent, plain, span
+from rs_workbench.accuracy.report_numbers import count, p_value, percent, plain, span
 from rs_workbench.accuracy.report_tables import mean_iou
 from rs_workbench.accuracy.report_words import Words
 from rs_workbench.accuracy.result import Assessment, Baseline
@@ -42,6 +42,37 @@ def block_table(blocks: BlockScores, words: Words) -> Table:
     columns = ("score", "min", "lower", "median", "upper", "max", "sd", "all", "jackknife")
     head = cells([words(f"blocks.{column}") for column in columns])
     return Table(words("blocks.caption"), head, tuple(rows))
+
+
+def resampled_sentence(name: str, assessment: Assessment, words: Words) -> str:
+    """Tell the interval of a score that whole blocks or polygons drawn anew give.
+
+    Parameters
+    ----------
+    name : {'overall_accuracy', 'mean_iou'}
+        The score.
+    assessment : Assessment
+        Has it among `resampled`.
+    words : Words
+        Language.
+
+    Returns
+    -------
+    str
+        A sentence.
+    """
+    drawn = assessment.resampled[name]
+    return words(
+        "headline.resampled",
+        score=words(f"resampled.{name}"),
+        value=percent(drawn.value),
+        n=count(drawn.n_units),
+        group=words(f"group.{assessment.kind}"),
+        draws=count(drawn.n_draws),
+        confidence=f"{100 * drawn.confidence:.6g}",
+        low=f"{100 * drawn.low:.1f}",
+        high=f"{100 * drawn.high:.1f}",
+    )
 
 
 def worst_block(blocks: BlockScores, words: Words) -> str:
@@ -118,9 +149,9 @@ def _difference(other: Baseline, words: Words) -> tuple[Cell, Cell]:
     if other.difference is not None and other.difference.defined:
         between = span(other.difference.low, other.difference.high)
         points = Cell(percent(other.difference.value), below=between)
-    if other.p_value is None or other.p_value != other.p_value:
-        return points, Cell(words("baselines.none"))
     test, _ = words.sentence(other.test)
+    if other.p_value is None or other.p_value != other.p_value:
+        return points, Cell(test or words("baselines.none"))
     return points, Cell(f"{p_value(other.p_value)} ({test})" if test else p_value(other.p_value))
 
 

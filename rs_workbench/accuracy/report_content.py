@@ -119,6 +119,8 @@ def _blocks(assessment: Assessment, words: Words) -> Iterator[Section]:
     if svg := block_plot(blocks, words):
         parts.append(Picture("blocks", svg, words("blocks.plot")))
     parts.append(compare.block_table(blocks, words))
+    if "mean_iou" in assessment.resampled:
+        parts.append(Text(compare.resampled_sentence("mean_iou", assessment, words)))
     if worst := compare.worst_block(blocks, words):
         parts.append(Text(worst))
     stop = "." if foreign else words("stop")

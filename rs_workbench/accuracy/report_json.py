@@ -77,6 +77,7 @@ def as_dict(assessment: Assessment) -> dict[str, Any]:
             "classes": _classes(a),
             "design": a.design,
             "blocks": a.blocks,
+            "resampled": a.resampled,
             "boundary": a.boundary,
             "baselines": a.baselines,
             "further_measures_of_units": further_measures(a),

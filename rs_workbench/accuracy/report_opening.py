@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from rs_workbench.accuracy import scores
-from rs_workbench.accuracy.report_compare import baseline_name
+from rs_workbench.accuracy.report_compare import baseline_name, resampled_sentence
 from rs_workbench.accuracy.report_document import Fact, Text
 from rs_workbench.accuracy.report_numbers import count, percent
 from rs_workbench.accuracy.report_tables import confidence_text, mean_iou
@@ -82,6 +82,11 @@ def _of_units(assessment: Assessment, words: Words) -> Iterator[Text]:
 
 
 def _over_blocks(assessment: Assessment, words: Words) -> Iterator[Text]:
+    """Say how much the figure depends on the places: by bootstrap, else by jackknife."""
+    drawn = assessment.resampled.get("overall_accuracy")
+    if drawn is not None and np.isfinite(drawn.low):
+        yield Text(resampled_sentence("overall_accuracy", assessment, words))
+        return
     if assessment.blocks is None:
         return
     whole = assessment.blocks.overall_accuracy_leave_out

@@ -34,6 +34,8 @@ CHINESE_SENTENCES = (
         r"reference resampled to the map's grid by majority \((.*)\)",
         "参考数据按众数重采样到图的栅格（{0}）",
     ),
+    (r"bootstrap of (\d+) blocks", "{0} 个区块的自助法"),
+    (r"bootstrap of (\d+) polygons", "{0} 个多边形的自助法"),
     (r"ratio of sample totals", "样本总量之比"),
     (
         r"ratio of sample totals, variance as for a simple random sample",

@@ -26,6 +26,14 @@ ENGLISH = {
     "area can be corrected.",
     "headline.blocks": "If the {n} blocks of the map were drawn at random, the {confidence} % "
     "interval over blocks would be {low} to {high} % (jackknife).",
+    "headline.resampled": "{score} {value} %: drawing the {n} {group} anew {draws} times gives a "
+    "{confidence} % interval of {low} to {high} %. It tells how much the figure depends on the "
+    "places that were looked at, as if they had been drawn at random.",
+    "resampled.overall_accuracy": "Agreement",
+    "resampled.mean_iou": "Mean IoU",
+    "group.raster": "blocks",
+    "group.polygons": "polygons",
+    "group.points": "groups",
     "headline.nothing": "No unit has both a class on the map and one in the reference: there is "
     "nothing to report.",
     "fact.overall": "Overall accuracy",
@@ -163,7 +171,7 @@ ENGLISH = {
     "baselines.difference": "This map minus it, points",
     "baselines.test": "Paired test",
     "baselines.none": "no test",
-    "baseline.majority class": "majority class everywhere",
+    "baseline.majority": "majority class everywhere",
     "counted.title": "What was compared and what was left out",
     "counted.caption": "Every unit of the reference is in one of these rows",
     "counted.what": "Units",

@@ -22,6 +22,14 @@ CHINESE = {
     "无法给出该图的置信区间，也无法校正面积。",
     "headline.blocks": "若把图上的 {n} 个区块视为随机抽取，区块间的 {confidence}% 区间为 {low}"
     "% 至 {high}%（刀切法）。",
+    "headline.resampled": "{score} {value}%：把 {n} 个{group}重新抽取 {draws} 次，得 "
+    "{confidence}% 区间 {low}% 至 {high}%。它说明该数字有多依赖于所查看的地方，"
+    "如同这些地方是随机抽取的。",
+    "resampled.overall_accuracy": "一致率",
+    "resampled.mean_iou": "平均交并比",
+    "group.raster": "区块",
+    "group.polygons": "多边形",
+    "group.points": "组",
     "headline.nothing": "没有任何单元同时具有图上类别和参考类别：无可报告。",
     "fact.overall": "总体精度",
     "fact.agreement": "所查看单元的一致率",
@@ -147,7 +155,7 @@ CHINESE = {
     "baselines.difference": "本图减该图，百分点",
     "baselines.test": "配对检验",
     "baselines.none": "未检验",
-    "baseline.majority class": "处处取最多的一类",
+    "baseline.majority": "处处取最多的一类",
     "counted.title": "比较了什么，略去了什么",
     "counted.caption": "参考数据的每个单元恰属其中一行",
     "counted.what": "单元",

@@ -82,7 +82,7 @@ def compared_rasters(**changes):
         unlabelled=1_033_380,
         blocks=some_blocks(rng),
         baselines=(
-            Baseline("majority class", majority, 0.632, 0.211, None, None, ""),
+            Baseline("majority", majority, 0.632, 0.211, None, None, ""),
             Baseline(
                 "older_map.tif", counts.astype(float), 0.901, 0.77,
                 Estimate(0.028, 0.011, 0.006, 0.05, 86_620), 0.0123, "McNemar test, mid-p",

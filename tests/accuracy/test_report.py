@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from rs_workbench.accuracy.area import ESTIMATORS, design_estimate
+from rs_workbench.accuracy.bootstrap import bootstrap_blocks
 from rs_workbench.accuracy.boundary import score_boundaries
 from rs_workbench.accuracy.report import render_report, write_report
 from rs_workbench.accuracy.report_words import words_in
 from rs_workbench.accuracy.sample import Design, Stratum, make_sample
+from rs_workbench.accuracy.scores import mean_iou, overall_accuracy
 from tests.accuracy.assessments import (
     COUNTS,
     compared_rasters,
@@ -102,6 +104,28 @@ def test_interval_over_blocks_is_the_jackknife_of_the_blocks():
     low, high = (100 * (whole.value + s * 1.959964 * whole.standard_error) for s in (-1, 1))
     expected = f"the 95 % interval over blocks would be {low:.1f} to {high:.1f} % (jackknife)"
     assert expected in page_of(found).words
+
+
+def test_bootstrap_over_blocks_is_told_where_it_was_drawn():
+    blocks = np.random.default_rng(3).integers(1, 400, (30, 2, 2)) + np.diag([900, 900])
+    drawn = {
+        name: bootstrap_blocks(score, blocks, n_draws=200, seed=1, confidence=0.9)
+        for name, score in (("overall_accuracy", overall_accuracy), ("mean_iou", mean_iou))
+    }
+    words = page_of(compared_rasters(resampled=drawn)).words
+    for title, found in zip(("Agreement", "Mean IoU"), drawn.values(), strict=True):
+        assert f"{title} {100 * found.value:.1f} %: drawing the 30 blocks anew 200 times" in words
+        assert f"90 % interval of {100 * found.low:.1f} to {100 * found.high:.1f} %" in words
+    assert "jackknife)" not in words
+
+
+def test_difference_without_a_p_value_names_its_method():
+    other = replace(compared_rasters().baselines[1], p_value=None, test="bootstrap of 63 blocks")
+    found = compared_rasters(baselines=(other,))
+    assert page_of(found).table("On the same units")[2][3:] == [
+        "2.8|0.6–5.0", "bootstrap of 63 blocks",
+    ]  # fmt: skip
+    assert page_of(found, "zh").table("同一批单元")[2][4] == "63 个区块的自助法"
 
 
 def test_block_spread_is_printed_and_the_worst_block_named():
