@@ -7,7 +7,6 @@ says about each part of the map corrects them, with a confidence interval.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,7 +20,7 @@ from rs_workbench.accuracy.estimates import (
 )
 from rs_workbench.accuracy.estimator import variance_by_stratum
 from rs_workbench.accuracy.frame import Codes, Floats, Frame, make_frame, stratified_frame
-from rs_workbench.accuracy.intervals import normal_quantile, share_interval
+from rs_workbench.accuracy.levels import Level, make_level, with_intervals
 from rs_workbench.accuracy.linearise import linearise
 from rs_workbench.accuracy.sample import Design, Sample
 from rs_workbench.accuracy.scores import as_matrix
@@ -35,16 +34,6 @@ ESTIMATORS = {
     "post_stratified": "post-stratified estimator (Cochran 1977, 5A.42)",
     "cluster": "ratio of cluster totals",
 }
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """How intervals are made."""
-
-    confidence: float
-    z: float
-    interval: IntervalKind
-    fpc: bool
 
 
 def stratified_estimate(
@@ -66,7 +55,7 @@ def stratified_estimate(
     confidence : float
         Level of the intervals.
     z : float, optional
-        Normal quantile of the intervals, in place of the exact one for `confidence`.
+        Normal quantile of the intervals, in place of that of `confidence`.
     interval : {'wald', 'wilson', 'logit'}
         Kind of the intervals.
 
@@ -95,8 +84,8 @@ def stratified_estimate(
     >>> round(result.overall.value, 3), round(result.area[0].area_ha)
     (0.947, 21158)
     """
-    counts = as_matrix(confusion).astype(np.int64)
-    mapped = np.asarray(mapped_area_ha, np.float64)
+    counts = _whole_counts(as_matrix(confusion))
+    mapped = _checked_area(mapped_area_ha, len(counts))
     _check_rows(counts, mapped)
     sampled = np.flatnonzero(mapped > 0)
     rows, columns = np.nonzero(counts)
@@ -106,16 +95,31 @@ def stratified_estimate(
         [f"class {row}" for row in sampled],
         mapped[sampled],
     )
-    asked = _Asked(confidence, z or normal_quantile(confidence), interval, fpc=False)
-    return find_warnings(_estimate(frame, (rows, columns), mapped, asked), frame)
+    level = make_level(confidence, z, interval)
+    return find_warnings(_estimate(frame, (rows, columns), mapped, level), frame)
+
+
+def _whole_counts(matrix: Floats) -> NDArray[np.int64]:
+    if (matrix != np.floor(matrix)).any():
+        raise AccuracyError(
+            f"the matrix must hold counts of units, not shares: got {matrix.flat[0]:g} and "
+            f"{matrix.sum():g} in all"
+        )
+    return matrix.astype(np.int64)
+
+
+def _checked_area(mapped_area_ha: ArrayLike, n_classes: int) -> Floats:
+    mapped = np.asarray(mapped_area_ha, np.float64)
+    fits = mapped.shape == (n_classes,) and (np.isfinite(mapped) & (mapped >= 0)).all()
+    if not fits or not mapped.any():
+        raise AccuracyError(
+            f"mapped_area_ha needs one area, from 0 up, for each of {n_classes} classes: got "
+            f"{mapped.tolist()}"
+        )
+    return mapped
 
 
 def _check_rows(counts: NDArray[np.int64], mapped: Floats) -> None:
-    if mapped.shape != counts.shape[:1] or not (mapped >= 0).all() or not mapped.any():
-        raise AccuracyError(
-            f"mapped_area_ha needs one area, from 0 up, for each of {len(counts)} classes: got "
-            f"{mapped.tolist()}"
-        )
     lost = np.flatnonzero((mapped == 0) & (counts.sum(axis=1) > 0))
     if lost.size:
         raise AccuracyError(
@@ -148,7 +152,7 @@ def design_estimate(
     confidence : float
         Level of the intervals.
     z : float, optional
-        Normal quantile of the intervals, in place of the exact one for `confidence`.
+        Normal quantile of the intervals, in place of that of `confidence`.
     interval : {'wald', 'wilson', 'logit'}
         Kind of the intervals.
     fpc : bool
@@ -180,10 +184,15 @@ def design_estimate(
     0.8
     """
     frame = make_frame(sample, design)
-    asked = _Asked(confidence, z or normal_quantile(confidence), interval, fpc)
+    level = make_level(confidence, z, interval)
     mapped = _mapped_area(sample, design, mapped_area_ha)
     estimate = _estimate(
-        frame, (sample.map_class, sample.reference), mapped, asked, n_classes=sample.n_classes
+        frame,
+        (sample.map_class, sample.reference),
+        mapped,
+        level,
+        fpc=fpc,
+        n_classes=sample.n_classes,
     )
     return find_warnings(estimate, frame, design)
 
@@ -193,12 +202,7 @@ def _mapped_area(
 ) -> Floats | float | None:
     """Area by class where it is known, else that of the whole, else None."""
     if mapped_area_ha is not None:
-        if len(mapped_area_ha) != sample.n_classes:
-            raise AccuracyError(
-                f"mapped_area_ha needs one area for each of {sample.n_classes} classes: got "
-                f"{len(mapped_area_ha)}"
-            )
-        return np.asarray(mapped_area_ha, np.float64)
+        return _checked_area(mapped_area_ha, sample.n_classes)
     if design.area_ha is not None:
         return design.area_ha
     areas = [stratum.area_ha for stratum in design.strata if stratum.area_ha is not None]
@@ -209,8 +213,9 @@ def _estimate(
     frame: Frame,
     pairs: tuple[Codes, Codes],
     mapped: Floats | float | None,
-    asked: _Asked,
+    level: Level,
     *,
+    fpc: bool = False,
     n_classes: int | None = None,
 ) -> AccuracyEstimate:
     k = n_classes or len(np.asarray(mapped))
@@ -220,8 +225,14 @@ def _estimate(
     counts = np.zeros((k, k), np.int64)
     np.add.at(counts, pairs, frame.times)
     values, linearised = linearise(frame, pairs, matrix)
-    parts = variance_by_stratum(frame, linearised, fpc=asked.fpc)
-    estimates = _intervals(values, parts.sum(axis=0), _units(counts), asked)
+    parts = variance_by_stratum(frame, linearised, fpc=fpc)
+    estimates = with_intervals(
+        values.tolist(),
+        parts.sum(axis=0).tolist(),
+        _units(counts).tolist(),
+        level=level,
+        certain=fpc and bool((frame.n_drawn == frame.n_population).all()),
+    )
     per_class = [tuple(estimates[5 + i * k : 5 + (i + 1) * k]) for i in range(5)]
     users, producers, f1, iou, share = per_class
     return AccuracyEstimate(
@@ -239,11 +250,12 @@ def _estimate(
         matrix=matrix,
         counts=counts,
         variance_share=_shares_of_variance(frame, parts[:, 0]),
+        stratum_units=dict(zip(frame.names, frame.n_drawn.tolist(), strict=True)),
         design=frame.kind,
         estimator=ESTIMATORS[frame.kind],
-        confidence=asked.confidence,
-        z=asked.z,
-        fpc=asked.fpc,
+        confidence=level.confidence,
+        z=level.z,
+        fpc=fpc,
     )
 
 
@@ -253,16 +265,6 @@ def _units(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     rows, columns, right = counts.sum(axis=1), counts.sum(axis=0), counts.diagonal()
     either = rows + columns - right
     return np.concatenate([np.full(5, n), rows, columns, either, either, np.full(k, n)])
-
-
-def _intervals(
-    values: Floats, variances: Floats, units: NDArray[np.int64], asked: _Asked
-) -> list[Estimate]:
-    errors = np.sqrt(np.maximum(variances, 0))
-    return [
-        share_interval(float(value), float(error), int(n), kind=asked.interval, z=asked.z)
-        for value, error, n in zip(values, errors, units, strict=True)
-    ]
 
 
 def _areas(shares: Sequence[Estimate], mapped: Floats | float | None) -> tuple[AreaEstimate, ...]:

@@ -69,6 +69,8 @@ class AccuracyEstimate:
         Disagreement by amount, by pairwise swap and by the rest; they add up to 1 - overall.
     variance_share : dict of str to float
         Part of the variance of the overall accuracy that each stratum contributes.
+    stratum_units : dict of str to int
+        Units of the sample, or clusters, in each stratum.
     design, estimator : str
         Kind of the design and the estimator used, in words.
     confidence, z : float
@@ -93,6 +95,7 @@ class AccuracyEstimate:
     exchange: Estimate
     shift: Estimate
     variance_share: dict[str, float]
+    stratum_units: dict[str, int]
     design: str
     estimator: str
     confidence: float

@@ -143,6 +143,11 @@ def _check_fit(sample: Sample, design: Design) -> None:
             f"the design is {design.kind}, but the sample names no stratum for its units: add a "
             "column stratum"
         )
+    if design.kind == "cluster" and design.strata and not has["strata"]:
+        raise AccuracyError(
+            f"the clusters were drawn from {len(design.strata)} strata, but the sample names no "
+            "stratum for its units: add a column stratum"
+        )
     if not design.strata and has["strata"]:
         raise AccuracyError(
             f"the design is {design.kind} without strata, but the sample has strata "
@@ -215,11 +220,29 @@ def _check_numbers(names: Sequence[str], n_drawn: NDArray[np.int64], population:
 def _weights(
     sample: Sample, stratum: Codes, n_drawn: NDArray[np.int64], n_population: Floats
 ) -> Floats:
-    if sample.weight is not None and len(n_drawn) == 1:
-        return sample.weight
     known = np.where(np.isinf(n_population), n_drawn, n_population)
     weights: Floats = (known / n_drawn)[stratum]
-    return weights if sample.weight is None or sample.cluster is None else weights * sample.weight
+    if sample.weight is None:
+        return weights
+    if len(n_drawn) == 1:
+        return sample.weight
+    if sample.cluster is not None:
+        return weights * sample.weight
+    # Weights from the day of the draw know nothing of units that were never labelled.
+    _check_equal(sample.weight, stratum, len(n_drawn))
+    return weights
+
+
+def _check_equal(weight: Floats, stratum: Codes, n_strata: int) -> None:
+    low, high = np.full(n_strata, np.inf), np.full(n_strata, -np.inf)
+    np.minimum.at(low, stratum, weight)
+    np.maximum.at(high, stratum, weight)
+    if not np.allclose(low, high):
+        raise AccuracyError(
+            f"the units of one stratum have weights from {low.min():g} to {high.max():g}, but a "
+            "stratified sample takes all units of a stratum with one probability: leave the "
+            "column weight out, or name strata within which it is one"
+        )
 
 
 def _few(names: NDArray[np.str_] | None) -> list[str]:

@@ -152,6 +152,11 @@ def regression_estimate(
             f"a regression needs at least three units with both values: got {y.shape} in truth "
             f"and {x.shape} on the map"
         )
+    if not np.isfinite([*y, *x, mapped_mean]).all() or (n_population or n) < n:
+        raise AccuracyError(
+            "a regression needs finite values and a population not smaller than its sample: got "
+            f"mapped_mean {mapped_mean}, {n} units of {n_population}; drop units without a value"
+        )
     spread = float(np.sum((x - x.mean()) ** 2))
     if spread == 0:
         raise AccuracyError(

@@ -14,6 +14,7 @@ from rs_workbench.card import LegendClass
 
 if TYPE_CHECKING:
     from rs_workbench.accuracy.blocks import BlockScores
+    from rs_workbench.accuracy.bootstrap import BootstrapResult
     from rs_workbench.accuracy.boundary import BoundaryScores
 
 ReferenceKind = Literal["raster", "points", "polygons"]
@@ -66,6 +67,9 @@ class Assessment:
         How the units were chosen.
     blocks : BlockScores or None
         Scores by spatial block; for raster references.
+    resampled : dict of str to BootstrapResult
+        Overall accuracy (``overall_accuracy``) and mean IoU (``mean_iou``) with intervals from
+        whole blocks or polygons drawn anew; empty where there are too few.
     boundary : tuple of BoundaryScores or None
         How well borders lie, by class; for raster references, where asked.
     baselines : tuple of Baseline
@@ -97,6 +101,7 @@ class Assessment:
     estimate: AccuracyEstimate | None = None
     design: Design | None = None
     blocks: BlockScores | None = None
+    resampled: dict[str, BootstrapResult] = field(default_factory=dict)
     boundary: tuple[BoundaryScores, ...] | None = None
     baselines: tuple[Baseline, ...] = ()
     grid_policy: str = "same grid"

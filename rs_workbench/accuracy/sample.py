@@ -18,6 +18,7 @@ from rs_workbench.errors import AccuracyError
 DesignKind = Literal["simple_random", "systematic", "stratified", "post_stratified", "cluster"]
 
 _NEEDS_STRATA = ("stratified", "post_stratified")
+_HAS_NO_STRATA = ("simple_random", "systematic")
 
 
 class _Strict(BaseModel):
@@ -66,6 +67,11 @@ class Design(_Strict):
             raise ValueError(f"strata must differ in name: got {names}")
         if self.kind in _NEEDS_STRATA and not self.strata:
             raise ValueError(f"a {self.kind} design needs its strata with their sizes: got none")
+        if self.kind in _HAS_NO_STRATA and self.strata:
+            raise ValueError(
+                f"a {self.kind} design has no strata: got {names}; say stratified (drawn within "
+                "strata) or post_stratified (drawn from the whole)"
+            )
         return self
 
 
@@ -148,10 +154,10 @@ def make_sample(
     columns = {
         "map_class": _classes("map_class", map_class, n_classes),
         "reference": _classes("reference", reference, n_classes),
-        "stratum": _names(stratum),
+        "stratum": _names("stratum", stratum),
         "weight": _positive("weight", weight),
         "size": _positive("size", size),
-        "cluster": _names(cluster),
+        "cluster": _names("cluster", cluster),
     }
     lengths = {name: len(column) for name, column in columns.items() if column is not None}
     if len(set(lengths.values())) > 1:
@@ -163,17 +169,32 @@ def make_sample(
 
 def _classes(name: str, values: ArrayLike, n_classes: int) -> NDArray[np.intp]:
     column = np.asarray(values)
-    wrong = column[(column < 0) | (column >= n_classes) | (column != np.floor(column))]
-    if column.ndim != 1 or wrong.size:
+    if column.ndim != 1 or (column.size and column.dtype.kind not in "biuf"):
         raise AccuracyError(
             f"{name} must be a column of classes from 0 to {n_classes - 1}: got "
-            f"{sorted(set(wrong.tolist()))[:5] or f'shape {column.shape}'}"
+            f"{column.dtype} of shape {column.shape}"
+        )
+    # Written so that NaN is wrong, too.
+    wrong = column[~((column >= 0) & (column < n_classes) & (column == np.floor(column)))]
+    if wrong.size:
+        raise AccuracyError(
+            f"{name} must be a column of classes from 0 to {n_classes - 1}: got "
+            f"{sorted(set(wrong.tolist()))[:5]}"
         )
     return column.astype(np.intp)
 
 
-def _names(values: ArrayLike | None) -> NDArray[np.str_] | None:
-    return None if values is None else np.asarray(values).astype(str)
+def _names(name: str, values: ArrayLike | None) -> NDArray[np.str_] | None:
+    if values is None:
+        return None
+    column = np.asarray(values)
+    empty = [v for v in column.tolist() if v is None or v == "" or v != v]
+    if empty:
+        raise AccuracyError(
+            f"{len(empty)} of {len(column)} units have no {name}: fill the column, or leave these "
+            "units out"
+        )
+    return column.astype(str)
 
 
 def _positive(name: str, values: ArrayLike | None) -> NDArray[np.float64] | None:

@@ -11,7 +11,7 @@ from rs_workbench.accuracy.area import design_estimate, stratified_estimate
 from rs_workbench.accuracy.estimator import linearised_variance
 from rs_workbench.accuracy.ratios import ratio_estimate, regression_estimate
 from rs_workbench.accuracy.sample import Design, Stratum, make_sample, parse_design
-from rs_workbench.errors import AccuracyError
+from rs_workbench.errors import AccuracyError, UsageError
 
 SIMPLE = Design(kind="simple_random")
 COUNTS = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])
@@ -179,6 +179,7 @@ def test_intervals_state_their_level() -> None:
     assert (wide.confidence, round(wide.z, 4)) == (0.99, 2.5758)
     exact = stratified_estimate(COUNTS, PIXELS, z=1.96).overall
     assert exact.high - exact.value == pytest.approx(1.96 * exact.standard_error)
+    assert stratified_estimate(COUNTS, PIXELS, z=1.96).confidence == pytest.approx(0.9500042)
 
 
 # What must be known
@@ -257,6 +258,8 @@ def test_the_correction_needs_a_population_and_equal_weights() -> None:
     ("counts", "area", "told"),
     [
         ([[5, 1], [0, 3]], [1, 2, 3], "one area, from 0 up, for each of 2 classes"),
+        ([[5, 1], [0, 3]], [1, np.inf], "one area, from 0 up"),
+        ([[4.7, 1], [0, 3]], [1, 1], "counts of units, not shares: got 4.7"),
         ([[5, 1], [0, 3]], [10, 0], "class 1 has 3 units in the sample but no area"),
         ([[5, 1], [0, 1]], [10, 5], "'class 1' has 1 labelled unit,"),
         ([[5, 1], [0, 0]], [10, 5], "'class 1' has 0 labelled units"),
@@ -267,9 +270,43 @@ def test_counts_that_do_not_fit_the_map_are_refused(counts, area, told) -> None:
         stratified_estimate(counts, area)
 
 
+def test_strata_that_a_design_cannot_have_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"a systematic design has no strata: got \['0', '1'\]"):
+        Design(kind="systematic", strata=strata((9, 9)))
+    sample = make_sample([0, 0, 1, 1], [0, 1, 1, 1], 2, cluster=list("aabb"))
+    with pytest.raises(AccuracyError, match="drawn from 2 strata, but the sample names no"):
+        design_estimate(sample, Design(kind="cluster", strata=strata((9, 9))))
+
+
+def test_weights_within_a_stratum_must_be_one() -> None:
+    labels, stratum = [0, 0, 1, 1], list("0011")
+    design = Design(kind="stratified", strata=strata((90, 9)))
+    even = make_sample(labels, [0, 1, 1, 1], 2, stratum=stratum, weight=[40, 40, 3, 3])
+    assert design_estimate(even, design).overall.value == pytest.approx((45 + 9) / 99)
+    uneven = make_sample(labels, [0, 1, 1, 1], 2, stratum=stratum, weight=[40, 41, 3, 3])
+    with pytest.raises(AccuracyError, match="weights from 3 to 41, but a stratified sample"):
+        design_estimate(uneven, design)
+
+
+def test_a_whole_population_leaves_nothing_to_chance() -> None:
+    sample = make_sample([0, 0, 1, 1], [0, 1, 1, 1], 2)
+    design = Design(kind="simple_random", n_population=4)
+    overall = design_estimate(sample, design, fpc=True).overall
+    assert (overall.value, overall.low, overall.high, overall.standard_error) == (0.75,) * 3 + (0,)
+
+
+@pytest.mark.parametrize("z", [0, -1, float("nan")])
+def test_z_is_above_zero(z) -> None:
+    with pytest.raises(UsageError, match="z must be a number of standard errors above 0"):
+        stratified_estimate(COUNTS, PIXELS, z=z)
+
+
 @pytest.mark.parametrize(
     ("columns", "told"),
     [
+        ({"map_class": ["a", "b"]}, "got <U1"),
+        ({"reference": [0, np.nan]}, r"got \[nan\]"),
+        ({"stratum": ["a", None]}, "1 of 2 units have no stratum"),
         ({"map_class": [0, 2]}, r"from 0 to 1: got \[2\]"),
         ({"reference": [0.5, 1]}, r"got \[0.5\]"),
         ({"weight": [1, 0]}, r"every weight must be above 0: got \[0.0\]"),
@@ -326,5 +363,9 @@ def test_regression_refusals() -> None:
         regression_estimate([1, 2], [1, 2], 0.5)
     with pytest.raises(AccuracyError, match="has the value 1 on the map"):
         regression_estimate([1, 2, 3], [1, 1, 1], 0.5)
+    with pytest.raises(AccuracyError, match="3 units of 2; drop"):
+        regression_estimate([1, 2, 3], [1, 2, 4], 0.5, n_population=2)
+    with pytest.raises(AccuracyError, match="mapped_mean nan"):
+        regression_estimate([1, 2, 3], [1, 2, 4], float("nan"))
     with pytest.raises(AccuracyError, match="denominator's total is 0"):
         ratio_estimate([1, 2], [0, 0], SIMPLE)
