@@ -1,0 +1,21 @@
+"""Weights by name, for the twin network in PyTorch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+
+def named_weights(model: keras.Model) -> dict[str, np.ndarray]:
+    """Weights by the name of their layer, such as "encoder.0.conv_0/kernel".
+
+    `torch_cases.models.twin.load_keras_weights` takes them.
+    """
+    return {weight.path: np.asarray(weight) for weight in model.weights}
+
+
+def save_named_weights(model: keras.Model, path: Path) -> None:
+    """Write them to an `.npz` file, as one process never loads both frameworks."""
+    np.savez(path, **named_weights(model))
