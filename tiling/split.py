@@ -1,0 +1,298 @@
+"""Split scenes into training, validation and held-out ground, block by block, with a buffer.
+
+Neighbouring pixels are alike. Where training and held-out chips touch or overlap, the score tells
+how well the network remembers, not how well it maps [1]_. So whole blocks go to one part, a chip
+belongs to a part only if it lies wholly in it, and a buffer as wide as a chip belongs to none.
+
+References
+----------
+.. [1] D. R. Roberts et al., "Cross-validation strategies for data with temporal, spatial,
+   hierarchical, or phylogenetic structure", Ecography 40 (2017) 913-929.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiling.blocks import Blocks, assign_blocks, choose_blocks, make_blocks, sweep_cells
+from tiling.buffer import leave_buffer
+from tiling.errors import TilingError
+from tiling.label_index import LabelIndex
+from tiling.room import covered_cells, make_room
+from tiling.windows import Window
+
+Part = Literal["training", "validation", "held_out"]
+PARTS: tuple[Part, ...] = ("training", "validation", "held_out")
+NO_PART = -1
+"""Value of cells that belong to no part, because they lie in the buffer."""
+SERVED = 0.5
+"""A part is well served with at least this much of its share left by the buffer."""
+Parts = tuple[NDArray[np.int8], ...]
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """How to split.
+
+    Attributes
+    ----------
+    tile : int
+        Side of a chip, px.
+    shares : tuple of float
+        Shares of the labelled pixels for training, validation and held-out, before the buffer.
+    block : int, "scene" or None
+        Side of a block, px; "scene" for whole scenes; None to choose.
+    buffer : int or None
+        Least distance between pixels of different parts, px; by default, and at least, `tile`.
+    seed : int
+        Another seed gives another split.
+    tries : int
+        Splits that are tried; the one is kept that lacks fewest classes in training, then in
+        all parts, and among those the one whose worst served part keeps most of its share.
+    """
+
+    tile: int
+    shares: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    block: int | Literal["scene"] | None = None
+    buffer: int | None = None
+    seed: int = 0
+    tries: int = 32
+
+    @property
+    def buffer_px(self) -> int:
+        """The buffer that holds, px."""
+        return self.tile if self.buffer is None else self.buffer
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Which cells belong to which part.
+
+    Attributes
+    ----------
+    settings : SplitSettings
+        How it was made.
+    how : str
+        "blocks", "scenes", or "strips" where the scenes were too small for blocks.
+    block : int or None
+        Side of a block, px; None unless split by blocks.
+    cell : int
+        Side of a cell, px.
+    parts : tuple of ndarray of int8, shape (rows, cols) each
+        Position in `PARTS` of every cell, scene by scene; `NO_PART` in the buffer.
+    counts : ndarray of int64, shape (4, K)
+        Labelled pixels of each class that chips can hold: training, validation, held-out; and
+        last, those lost to the buffer or out of every chip's way.
+    """
+
+    settings: SplitSettings
+    how: Literal["blocks", "scenes", "strips"]
+    block: int | None
+    cell: int
+    parts: Parts
+    counts: NDArray[np.int64]
+
+    def cells(self, part: Part) -> tuple[NDArray[np.bool_], ...]:
+        """Cells of one part, scene by scene, (rows, cols) each."""
+        number = PARTS.index(part)
+        return tuple(found == number for found in self.parts)
+
+    @property
+    def missing(self) -> tuple[tuple[Part, int], ...]:
+        """Parts that lack a class which occurs elsewhere: (part, class index)."""
+        lacking = self.counts.any(axis=0) & (self.counts[:3] == 0)
+        lacking &= np.asarray(self.settings.shares)[:, None] > 0
+        return tuple((PARTS[i], int(k)) for i, k in zip(*np.nonzero(lacking), strict=True))
+
+
+def split_scenes(indexes: Sequence[LabelIndex], settings: SplitSettings) -> Split:
+    """Split scenes by blocks with a buffer.
+
+    Parameters
+    ----------
+    indexes : sequence of LabelIndex
+        One a scene: from `index_labels`, or from `plain_index` where no labels are known.
+    settings : SplitSettings
+        How to split.
+
+    Returns
+    -------
+    Split
+        By the largest blocks of which there are enough; by larger ones or by strips where the
+        buffer would leave a part less than half of its share.
+
+    Raises
+    ------
+    TilingError
+        If the settings cannot work, the scenes do not belong together, or even strips leave a
+        part without room.
+
+    Examples
+    --------
+    >>> from tiling.label_index import plain_index
+    >>> split = split_scenes([plain_index((1024, 1024), cell=32)], SplitSettings(tile=64))
+    >>> split.how, split.block, split.missing
+    ('blocks', 192, ())
+    """
+    _check_settings(settings)
+    _check_scenes(indexes)
+    tried = []
+    for blocks in _ways(indexes, settings):
+        tried.append(_best_split(indexes, settings, blocks))
+        if _merit(tried[-1])[-1] >= SERVED:
+            break
+    split = max(tried, key=_merit)
+    empty = _empty_parts(split)
+    if empty:
+        raise TilingError(
+            f"no chip of tile={settings.tile} px with labels is left for {' and '.join(empty)} "
+            f"when parts lie buffer={settings.buffer_px} px apart: choose a smaller tile, such as "
+            f"tile={max(settings.tile // 2, 1)}, {'leave block out, ' if settings.block else ''}"
+            "or add scenes"
+        )
+    return split
+
+
+def _ways(indexes: Sequence[LabelIndex], settings: SplitSettings) -> tuple[Blocks | None, ...]:
+    """Give the ways to split, best first; None stands for strips."""
+    if settings.block is None:
+        return (*choose_blocks(indexes, settings.tile), None)
+    return (make_blocks(indexes, None if settings.block == "scene" else settings.block),)
+
+
+def _best_split(
+    indexes: Sequence[LabelIndex], settings: SplitSettings, blocks: Blocks | None
+) -> Split:
+    rngs = np.random.default_rng(settings.seed).spawn(settings.tries)
+    return max((_one_split(indexes, settings, blocks, rng) for rng in rngs), key=_merit)
+
+
+def _merit(split: Split) -> tuple[int, int, int, float]:
+    """Rank splits: no part empty, every class in training, in all parts, the worst served part."""
+    wanted = np.asarray(split.settings.shares) * split.counts.sum()
+    kept = split.counts[:3].sum(axis=1)[wanted > 0] / wanted[wanted > 0]
+    never_seen = sum(part == "training" for part, _ in split.missing)
+    return -len(_empty_parts(split)), -never_seen, -len(split.missing), float(kept.min())
+
+
+def _one_split(
+    indexes: Sequence[LabelIndex],
+    settings: SplitSettings,
+    blocks: Blocks | None,
+    rng: np.random.Generator,
+) -> Split:
+    how: Literal["blocks", "scenes", "strips"] = "strips"
+    if blocks is None:
+        sweep: Any = {"angle": rng.uniform(0, 2 * np.pi), "order": rng.permutation(len(PARTS))}
+        drawn = tuple(sweep_cells(index, settings.shares, **sweep) for index in indexes)
+    else:
+        how = "blocks" if blocks.size else "scenes"
+        of_block = assign_blocks(blocks.counts, settings.shares, rng=rng)
+        drawn = tuple(of_block[numbers] for numbers in blocks.of_cell)
+    parts = leave_buffer(indexes, drawn, buffer=settings.buffer_px)
+    counts = _part_counts(indexes, parts, settings.tile)
+    size = blocks.size if blocks else None
+    return Split(settings, how, size, indexes[0].cell, parts, counts)
+
+
+def _part_counts(indexes: Sequence[LabelIndex], parts: Parts, tile: int) -> NDArray[np.int64]:
+    """Labelled pixels by part and class that chips can hold, and the lost ones, (4, K)."""
+    counts = np.zeros((len(PARTS) + 1, indexes[0].n_classes), np.int64)
+    for index, found in zip(indexes, parts, strict=True):
+        counts[-1] += index.counts.sum(axis=(0, 1))
+        for number in range(len(PARTS)):
+            room = make_room(index.shape, tile, cell=index.cell, allowed=found == number)
+            held = index.counts[covered_cells(room, index.grid)].sum(axis=0)
+            counts[number] += held
+            counts[-1] -= held
+    return counts
+
+
+def _empty_parts(split: Split) -> list[str]:
+    shares = split.settings.shares
+    return [
+        part.replace("_", "-")
+        for part, share, counts in zip(PARTS, shares, split.counts, strict=False)
+        if share > 0 and not counts.any()
+    ]
+
+
+def part_mask(split: Split, scene: int, window: Window, *, part: Part) -> NDArray[np.bool_]:
+    """Mark the pixels of a window that belong to a part.
+
+    With it a map of the whole scene is scored on held-out ground, each pixel once.
+
+    Parameters
+    ----------
+    split : Split
+        The split.
+    scene : int
+        Position of the scene.
+    window : Window
+        Pixels in question, inside the scene.
+    part : str
+        One of `PARTS`.
+
+    Returns
+    -------
+    ndarray of bool, shape (height, width)
+        True in the part.
+    """
+    rows, cols = (
+        np.arange(start, start + length) // split.cell
+        for start, length in ((window.row, window.height), (window.col, window.width))
+    )
+    return split.parts[scene][np.ix_(rows, cols)] == PARTS.index(part)
+
+
+def _check_settings(settings: SplitSettings) -> None:
+    shares, tile = settings.shares, settings.tile
+    if tile < 1 or settings.tries < 1:
+        raise TilingError(
+            f"tile and tries must be at least 1: got tile={tile} px and tries={settings.tries}"
+        )
+    if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6 or shares[0] == 0 or shares[2] == 0:
+        raise TilingError(
+            "shares of training, validation and held-out must sum to 1, and only validation may "
+            f"have none: got {', '.join(map(str, shares))} (try 0.6, 0.2, 0.2)"
+        )
+    if settings.buffer_px < tile:
+        raise TilingError(
+            f"the buffer must be at least as wide as a chip, or parts share ground: got "
+            f"buffer={settings.buffer_px} px and tile={tile} px (try buffer={tile})"
+        )
+    if isinstance(settings.block, int) and settings.block < tile:
+        raise TilingError(
+            f"a block must hold at least one chip: got block={settings.block} px and "
+            f"tile={tile} px (try block={4 * tile})"
+        )
+
+
+def _check_scenes(indexes: Sequence[LabelIndex]) -> None:
+    if not indexes:
+        raise TilingError("there is no scene to split: give at least one")
+    for name, values in {
+        "classes": {index.n_classes for index in indexes},
+        "px a cell": {index.cell for index in indexes},
+    }.items():
+        if len(values) > 1:
+            raise TilingError(
+                f"all scenes must be counted alike: got {' and '.join(map(str, sorted(values)))} "
+                f"{name} (count them again with one setting)"
+            )
+    if len({index.origin is None for index in indexes}) > 1:
+        raise TilingError(
+            "either all scenes have an origin in a common grid, or none: got "
+            f"{sum(index.origin is None for index in indexes)} of {len(indexes)} without "
+            "(give the others theirs, so that neighbours are known)"
+        )
+    if not any(index.counts.any() for index in indexes):
+        raise TilingError(
+            f"none of the {len(indexes)} scenes holds a labelled pixel: check that the labels "
+            "lie on the scenes, and their class values"
+        )
