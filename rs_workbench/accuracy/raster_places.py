@@ -154,13 +154,35 @@ def map_classes(
             codes[members] = reader.read(window)[row[members] - top, col[members] - left]
     finally:
         reader.close()
-    values = source.axis[codes]
+    refuse_strange(source, codes, legend)
     index = class_index(source.axis, [c.value for c in legend])[codes]
-    strange = np.unique(values[(index == len(legend)) & ~np.isnan(values)])
+    return np.where(np.isnan(source.axis[codes]), NO_MAP, index)
+
+
+def refuse_strange(
+    source: LabelSource, codes: NDArray[np.uint8], legend: Sequence[LegendClass]
+) -> None:
+    """Refuse values of the map that are not in its legend.
+
+    Parameters
+    ----------
+    source : LabelSource
+        The map.
+    codes : ndarray of uint8, shape (n,)
+        Pixels under the reference.
+    legend : sequence of LegendClass
+        Classes.
+
+    Raises
+    ------
+    AccuracyError
+        If there is one.
+    """
+    found = source.axis[np.flatnonzero(np.bincount(codes, minlength=256))]
+    strange = found[~np.isnan(found) & ~np.isin(found, [c.value for c in legend])]
     if strange.size:
         raise AccuracyError(
             f"'{source.scene.name}' holds {', '.join(f'{v:g}' for v in strange[:5])} under the "
             f"reference, not in its legend {[c.value for c in legend]}: add it with --classes, or "
             "declare it with --map-nodata"
         )
-    return np.where(np.isnan(values), NO_MAP, index)

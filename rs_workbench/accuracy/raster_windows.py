@@ -20,7 +20,7 @@ _WINDOW_BYTES = 16 << 20
 _AHEAD = 4
 
 
-def list_windows(scenes: Sequence[Scene], *, side: int = 1024) -> list[Window]:
+def list_windows(scenes: Sequence[Scene], *, side: int = 1024, item: int = 1) -> list[Window]:
     """Cut a raster into windows that respect how it and another are stored.
 
     Parameters
@@ -30,13 +30,16 @@ def list_windows(scenes: Sequence[Scene], *, side: int = 1024) -> list[Window]:
     side : int
         Side of the windows, px, where files are stored in tiles and memory allows.
 
+    item : int
+        Bytes of memory that a pixel takes at least.
+
     Returns
     -------
     list of tuple of int, (row, col, height, width)
         In reading order, together the whole raster.
     """
     height, width = scenes[0].shape
-    item = max(np.dtype(s.dtypes[0]).itemsize for s in scenes)
+    item = max(item, *(np.dtype(s.dtypes[0]).itemsize for s in scenes))
     budget = _WINDOW_BYTES // item
     # Whole blocks, since cutting one across would decode it twice.
     block_rows = max(min(s.block[0], height) for s in scenes)
