@@ -186,8 +186,8 @@ def draw_start(
     pixel : (int, int)
         Row and column of a pixel in a covered cell.
     reach : int
-        Farthest that the pixel should lie from the chip's centre along an axis, px. Where no
-        such chip fits, any that holds the pixel may be drawn.
+        Farthest that the pixel should lie from the chip's centre along an axis, px. Chips are
+        pulled back at the scene's rim, and the reach grows where no chip fits.
     rng : Generator
         Source of chance.
 
@@ -201,11 +201,11 @@ def draw_start(
     TilingError
         If no chip holds the pixel.
     """
-    for row_bounds, col_bounds in (
-        tuple(_starts_near(at, room.tile, reach) for at in pixel),
-        tuple((at - room.tile + 1, at + 1) for at in pixel),
-    ):
-        found = _draw_between(room, row_bounds, col_bounds, rng)
+    n_starts = int(room.rows.stop[-1]), int(room.cols.stop[-1])
+    wider = (room.tile // parts for parts in (8, 4, 2, 1))
+    for near in (reach, *(r for r in wider if r > reach)):
+        rows, cols = (_starts_near(pixel[i], room.tile, near, n_starts[i]) for i in range(2))
+        found = _draw_between(room, rows, cols, rng)
         if found is not None:
             return found
     raise TilingError(
@@ -214,9 +214,11 @@ def draw_start(
     )
 
 
-def _starts_near(at: int, tile: int, reach: int) -> tuple[int, int]:
+def _starts_near(at: int, tile: int, reach: int, n_starts: int) -> tuple[int, int]:
+    """First and stop of the starts with a pixel near the middle, or as near as the rim lets."""
     centred = at - tile // 2
-    return max(centred - reach, at - tile + 1), min(centred + reach, at) + 1
+    first = min(max(centred - reach, at - tile + 1), n_starts - 1)
+    return first, max(min(centred + reach, at), 0) + 1
 
 
 def _draw_between(

@@ -28,8 +28,8 @@ ReadLabels = Callable[[int, Window], NDArray[np.uint8]]
 class Sampling:
     """How chips are drawn.
 
-    What is left of the shares is drawn anywhere: each labelled pixel's cell is equally likely,
-    and each pixel of the cell.
+    What is left of the shares is drawn anywhere: around any pixel of a cell, which is drawn by
+    the number of its labelled pixels.
 
     Attributes
     ----------
@@ -178,10 +178,10 @@ def draw_chip(sampler: Sampler, index: int, *, read: ReadLabels | None, epoch: i
         reach = tile // 4
     elif kind < sampler.sampling.border_share + sampler.sampling.class_share:
         scene, pixel = _draw_of_class(sampler, read, at_border=False, rng=rng)
-        reach = tile
+        reach = tile // 2
     else:
         scene, pixel = _draw_anywhere(sampler, rng)
-        reach = tile
+        reach = 0
     row, col = draw_start(sampler.rooms[scene], pixel, reach=reach, rng=rng)
     shape = sampler.indexes[scene].shape
     return make_chip(scene, Window(row, col, tile, tile), shape, seed=seed)
