@@ -1,0 +1,68 @@
+"""The error map: what it says at every pixel, and how it opens in QGIS."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import rasterio
+
+from rs_workbench.accuracy import raster_windows
+from rs_workbench.accuracy.label_values import LabelValues
+from rs_workbench.accuracy.legend import read_legend
+from rs_workbench.accuracy.raster_error_map import error_legend, write_error_map
+from rs_workbench.accuracy.raster_pair import open_pair
+from rs_workbench.card import LegendClass
+from rs_workbench.errors import AccuracyError, OutputError
+from tests.accuracy.test_raster_pair import LEGEND, labels, shifted, write
+
+
+@pytest.mark.parametrize("budget", [100, 16 << 20])
+def test_every_pixel(tmp_path, budget, monkeypatch):
+    monkeypatch.setattr(raster_windows, "_WINDOW_BYTES", budget)
+    truth = labels(2, values=(0, 1, 4, 9, 255))
+    tiles = {"tiled": True, "blockxsize": 16, "blockysize": 16}
+    ours = write(tmp_path / "map.tif", labels(1), **tiles)
+    ref = write(tmp_path / "ref.tif", truth[5:, 3:], transform=shifted(3, 5), **tiles)
+    pair = open_pair(ours, ref, values=LabelValues(out_of_scope=(9,)))
+    path = write_error_map(pair, LEGEND, tmp_path / "errors.tif")
+    expected = np.full((40, 50), 255)
+    for row in range(5, 40):
+        for col in range(3, 50):
+            ours_here, truth_here = labels(1)[row, col], truth[row, col]
+            if ours_here != 255 and truth_here in (0, 1, 4):
+                place = [0, 1, 4].index(truth_here) + 1
+                expected[row, col] = 0 if ours_here == truth_here else place
+    with rasterio.open(path) as file:
+        np.testing.assert_array_equal(file.read(1), expected)
+        assert file.nodata == 255
+        assert file.transform == shifted()
+        assert file.colormap(1)[0] == (230, 230, 230, 255)
+        assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+    assert not list(tmp_path.glob("*.raw*"))
+    assert path.with_suffix(".qml").exists()
+
+
+def test_names_open_with_the_map(tmp_path):
+    ours, ref = (write(tmp_path / f"{n}.tif", labels(n)) for n in (1, 2))
+    classes = [
+        LegendClass(value=v, name=f"c{v}", name_zh="类", color="#123456") for v in (0, 1, 4)
+    ]
+    path = write_error_map(open_pair(ours, ref), classes, tmp_path / "errors.tif")
+    found = read_legend(path)
+    assert found == error_legend(classes)
+    assert [(c.value, c.name, c.name_zh) for c in found] == [
+        (0, "correct", "正确"),
+        (1, "should be c0", "应为类"),
+        (2, "should be c1", "应为类"),
+        (3, "should be c4", "应为类"),
+    ]
+
+
+def test_what_cannot_be_written(tmp_path):
+    ours, ref = (write(tmp_path / f"{n}.tif", labels(n)) for n in (1, 2))
+    pair = open_pair(ours, ref)
+    with pytest.raises(OutputError, match=r"errors\.tif' cannot be written"):
+        write_error_map(pair, LEGEND, tmp_path / "absent" / "errors.tif")
+    many = [LegendClass(value=v, name=str(v), color="#000000") for v in range(255)]
+    with pytest.raises(AccuracyError, match="254 classes at most: got 255"):
+        write_error_map(pair, many, tmp_path / "errors.tif")
