@@ -5,15 +5,26 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import rasterio
+import shapely
+from pyogrio.raw import read
 
 from rs_workbench.accuracy import raster_windows
 from rs_workbench.accuracy.label_values import LabelValues
 from rs_workbench.accuracy.legend import read_legend
-from rs_workbench.accuracy.raster_error_map import error_legend, write_error_map
+from rs_workbench.accuracy.raster_error_map import (
+    error_legend,
+    write_error_map,
+    write_error_points,
+)
 from rs_workbench.accuracy.raster_pair import open_pair
+from rs_workbench.accuracy.raster_polygons import compare_polygons
+from rs_workbench.accuracy.raster_reference import compare_points
+from rs_workbench.accuracy.vector_file import read_reference
 from rs_workbench.card import LegendClass
 from rs_workbench.errors import AccuracyError, OutputError
+from tests.accuracy.test_points import place, points, save
 from tests.accuracy.test_raster_pair import LEGEND, labels, shifted, write
+from tests.workbench.rasters import UTM
 
 
 @pytest.mark.parametrize("budget", [100, 16 << 20])
@@ -66,3 +77,60 @@ def test_what_cannot_be_written(tmp_path):
     many = [LegendClass(value=v, name=str(v), color="#000000") for v in range(255)]
     with pytest.raises(AccuracyError, match="254 classes at most: got 255"):
         write_error_map(pair, many, tmp_path / "errors.tif")
+
+
+def units(tmp_path, shapes, labels):
+    path = save(
+        tmp_path / "units.gpkg",
+        shapes,
+        {"label": np.array(labels, object), "id": np.arange(7, 7 + len(labels))},
+        "GPKG",
+    )
+    return read_reference(path)
+
+
+def columns_of(path):
+    meta, _, geometry, values = read(path, layer="errors")
+    assert meta["crs"] == UTM
+    columns = dict(zip(meta["fields"], (v.tolist() for v in values), strict=True))
+    return columns, shapely.from_wkb(geometry)
+
+
+def test_points_with_their_errors(tmp_path):
+    ours = write(tmp_path / "map.tif", np.array([[0, 1], [4, 255]], np.uint8))
+    pixels = [(0, 0), (0, 1), (1, 1), (1, 0)]
+    reference = units(tmp_path, points(*pixels), ["water", "land", "ice", "land"])
+    counts = compare_points(ours, reference, LEGEND)
+    out = tmp_path / "errors.gpkg"
+    out.write_text("older")
+    columns, geometry = columns_of(write_error_points(reference, counts, LEGEND, out))
+    assert columns == {
+        "row": [1, 2, 4],
+        "reference_class": ["water", "land", "land"],
+        "map_class": ["water", "ice", "land"],
+        "correct": [1, 0, 1],
+        "id": [7, 8, 10],
+    }
+    assert [(g.x, g.y) for g in geometry] == [place(*pixels[n]) for n in (0, 1, 3)]
+
+
+def test_polygons_with_their_errors(tmp_path):
+    ours = write(tmp_path / "map.tif", np.array([[0, 1, 1], [4, 1, 255]], np.uint8))
+    square = shapely.box(500_000, 4_999_980, 500_030, 5_000_000)
+    reference = units(tmp_path, [square], ["water"])
+    counts = compare_polygons(ours, reference, LEGEND)
+    columns, geometry = columns_of(
+        write_error_points(reference, counts, LEGEND, tmp_path / "errors.gpkg")
+    )
+    assert columns["map_class"] == ["ice"]
+    assert columns["correct"] == [pytest.approx(1 / 5)]
+    assert columns["pixels"] == [5]
+    assert geometry[0].equals(square)
+
+
+def test_units_that_cannot_be_written(tmp_path):
+    ours = write(tmp_path / "map.tif", np.zeros((2, 2), np.uint8))
+    reference = units(tmp_path, points((0, 0)), ["water"])
+    counts = compare_points(ours, reference, LEGEND)
+    with pytest.raises(OutputError, match=r"e\.gpkg' cannot be written"):
+        write_error_points(reference, counts, LEGEND, tmp_path / "absent" / "e.gpkg")
