@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_workbench import maps
-from rs_workbench.accuracy.error_points import write_error_points
+from rs_workbench.accuracy.error_units import write_error_points, write_error_polygons
 from rs_workbench.accuracy.raster_pair import PairWindow, RasterPair, iter_pair
 from rs_workbench.accuracy.raster_tally import class_index
 from rs_workbench.accuracy.raster_windows import list_windows
@@ -20,7 +20,7 @@ from rs_workbench.raster_vrt import RasterSpec
 from rs_workbench.raster_write import finish_raster
 from rs_workbench.types import NODATA
 
-__all__ = ["error_legend", "write_error_map", "write_error_points"]
+__all__ = ["error_legend", "write_error_map", "write_error_points", "write_error_polygons"]
 
 _RIGHT = "#e6e6e6"
 _MAX_CLASSES = NODATA - 1

@@ -15,6 +15,7 @@ from rs_workbench.accuracy.raster_error_map import (
     error_legend,
     write_error_map,
     write_error_points,
+    write_error_polygons,
 )
 from rs_workbench.accuracy.raster_pair import open_pair
 from rs_workbench.accuracy.raster_polygons import compare_polygons
@@ -120,7 +121,7 @@ def test_polygons_with_their_errors(tmp_path):
     reference = units(tmp_path, [square], ["water"])
     counts = compare_polygons(ours, reference, LEGEND)
     columns, geometry = columns_of(
-        write_error_points(reference, counts, LEGEND, tmp_path / "errors.gpkg")
+        write_error_polygons(reference, counts, LEGEND, tmp_path / "errors.gpkg")
     )
     assert columns["map_class"] == ["ice"]
     assert columns["correct"] == [pytest.approx(1 / 5)]

@@ -1,4 +1,4 @@
-"""write_error_points: the units of a reference with what the map says there, for QGIS."""
+"""write_error_points, write_error_polygons: units of a reference and what the map says there."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ LAYER = "errors"
 
 def write_error_points(
     reference: VectorReference,
-    counts: UnitCounts | PolygonCounts,
+    counts: UnitCounts,
     legend: Sequence[LegendClass],
     path: str | Path,
 ) -> Path:
-    """Write compared points or polygons with the classes of map and reference.
+    """Write compared points with the classes of map and reference.
 
     Parameters
     ----------
     reference : VectorReference
-        The units.
-    counts : UnitCounts or PolygonCounts
+        The points.
+    counts : UnitCounts
         What was found under them.
     legend : sequence of LegendClass
         Classes.
@@ -44,28 +44,80 @@ def write_error_points(
     Returns
     -------
     Path
-        The file. `row` counts the rows of the reference with a geometry from 1. `correct` is 1
-        or 0; of polygons it is the share of their pixels, and `map_class` their commonest class.
+        The file. `row` counts the rows of the reference with a geometry from 1; `correct` is 1
+        or 0.
 
     Raises
     ------
     OutputError
         If the file cannot be written.
     """
-    out = Path(path)
-    names = np.array([legend_label(c) for c in legend], object)
+    names = _names(legend)
     columns: dict[str, NDArray[Any]] = {
-        "row": counts.rows.astype(np.int32) + 1,
         "reference_class": names[counts.reference],
-        **_of_map(counts, names),
+        "map_class": names[counts.map_class],
+        "correct": (counts.map_class == counts.reference).astype(np.int32),
     }
+    return _publish(reference, counts.rows, columns, Path(path))
+
+
+def write_error_polygons(
+    reference: VectorReference,
+    counts: PolygonCounts,
+    legend: Sequence[LegendClass],
+    path: str | Path,
+) -> Path:
+    """Write compared polygons with the classes of map and reference.
+
+    Parameters
+    ----------
+    reference : VectorReference
+        The polygons.
+    counts : PolygonCounts
+        What was found inside them.
+    legend : sequence of LegendClass
+        Classes.
+    path : str or Path
+        GeoPackage to write, in the coordinate system of the reference; an older one is replaced.
+
+    Returns
+    -------
+    Path
+        The file. `row` counts the rows of the reference with a geometry from 1; `map_class` is
+        the commonest class inside, `correct` the share of pixels that are right.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    names, pixels = _names(legend), counts.map_counts
+    total = pixels.sum(axis=1)
+    columns: dict[str, NDArray[Any]] = {
+        "reference_class": names[counts.reference],
+        "map_class": names[pixels.argmax(axis=1)],
+        "correct": pixels[np.arange(len(pixels)), counts.reference] / total,
+        "pixels": total,
+    }
+    return _publish(reference, counts.rows, columns, Path(path))
+
+
+def _names(legend: Sequence[LegendClass]) -> NDArray[np.object_]:
+    return np.array([legend_label(c) for c in legend], object)
+
+
+def _publish(
+    reference: VectorReference, rows: NDArray[np.intp], columns: dict[str, NDArray[Any]], out: Path
+) -> Path:
+    """Write the file, whole or not at all."""
+    table = {"row": rows.astype(np.int32) + 1, **columns}
     for candidate in ("id", "stratum"):
         if candidate in reference.columns:
-            columns[candidate] = reference.columns[candidate][counts.rows]
+            table[candidate] = reference.columns[candidate][rows]
     partial = out.with_name(f"{out.stem}.partial{out.suffix}")
     try:
         partial.unlink(missing_ok=True)
-        _write(partial, reference, counts.rows, columns)
+        _write(partial, reference, rows, table)
         partial.replace(out)
     except (OSError, RuntimeError, ValueError) as error:
         partial.unlink(missing_ok=True)
@@ -74,23 +126,6 @@ def write_error_points(
             "another folder"
         ) from error
     return out
-
-
-def _of_map(
-    counts: UnitCounts | PolygonCounts, names: NDArray[np.object_]
-) -> dict[str, NDArray[Any]]:
-    pixels = getattr(counts, "map_counts", None)
-    if pixels is None:
-        map_class = counts.map_class  # type: ignore[union-attr]
-        right = (map_class == counts.reference).astype(np.int32)
-        return {"map_class": names[map_class], "correct": right}
-    right = pixels[np.arange(len(pixels)), counts.reference]
-    total = pixels.sum(axis=1)
-    return {
-        "map_class": names[pixels.argmax(axis=1)],
-        "correct": right / total,
-        "pixels": total,
-    }
 
 
 def _write(
