@@ -84,8 +84,8 @@ def assess_map(
     with _work_folder(out) as work:
         compare = _comparer(paths[1])
         found = compare(paths, legend, options, folder=work, on_progress=on_progress)
-        found = replace(found, training=training, version=_version())
-        if training:  # an estimate of the map's accuracy it is not
+        found = replace(found, training=training or found.training, version=_version())
+        if found.training:  # an estimate of the map's accuracy it is not
             found = replace(found, estimate=None)
         if out is not None:
             write_report(found, out, lang=lang, overwrite=overwrite)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_workbench.accuracy.asked import AssessOptions
-from rs_workbench.accuracy.blocks import block_scores
+from rs_workbench.accuracy.blocks import BlockScores, block_scores
 from rs_workbench.accuracy.bootstrap import BootstrapResult, bootstrap_blocks, bootstrap_difference
 from rs_workbench.accuracy.boundary import BoundaryScores
 from rs_workbench.accuracy.estimates import Estimate
@@ -91,8 +91,8 @@ def assess_raster(
         unlabelled=counts.confusion.unlabelled,
         out_of_scope=counts.confusion.out_of_scope,
         outside=counts.outside,
-        blocks=block_scores(counts.blocks, block_px=(counts.block_px, counts.block_px)),
-        resampled=_resampled(_listed(counts.blocks), options),
+        blocks=_block_scores(counts),
+        resampled=resampled(_listed(counts.blocks), options),
         boundary=_boundary(pair, legend, options, on_progress),
         baselines=tuple(_baselines(paths, legend, counts, options)),
         grid_policy=pair.grid_policy,
@@ -101,14 +101,37 @@ def assess_raster(
     )
 
 
-def _resampled(blocks: NDArray[np.int64], options: AssessOptions) -> dict[str, BootstrapResult]:
-    """Intervals from whole blocks, where there are enough of them."""
-    if not _enough(blocks):
+def _block_scores(counts: PairCounts) -> BlockScores:
+    """Score the blocks, without those that hold next to nothing, where enough others are left."""
+    pixels = counts.blocks.sum(axis=(2, 3))
+    least = counts.block_px**2 // 100
+    if np.count_nonzero(pixels >= least) < MIN_BLOCKS:
+        least = 1
+    sides = (counts.block_px, counts.block_px)
+    return block_scores(counts.blocks, block_px=sides, min_pixels=max(1, least))
+
+
+def resampled(parts: NDArray[np.int64], options: AssessOptions) -> dict[str, BootstrapResult]:
+    """Tell how uncertain scores are, from whole parts drawn anew.
+
+    Parameters
+    ----------
+    parts : ndarray of int64, shape (n, K, K)
+        Confusion of each block or polygon.
+    options : AssessOptions
+        Draws, seed and level.
+
+    Returns
+    -------
+    dict of str to BootstrapResult
+        Overall accuracy and mean IoU; empty where there are too few parts.
+    """
+    if not _enough(parts):
         return {}
     return {
         name: bootstrap_blocks(
             score,
-            blocks,
+            parts,
             n_draws=options.draws,
             seed=options.seed,
             confidence=options.confidence,
@@ -158,12 +181,12 @@ def _baselines(
     options: AssessOptions,
 ) -> Iterator[Baseline]:
     mine = _listed(counts.blocks)
-    yield _beside("majority", mine, majority(mine), options)
+    yield beside("majority", (mine, majority(mine)), options)
     if options.compare is None:
         return
     pair = open_pair(options.compare, paths[1], resample=options.resample, values=options.values)
     other = count_pair(pair, legend, block=counts.block_px)
-    yield _beside(Path(options.compare).name, mine, _listed(other.blocks), options)
+    yield beside(Path(options.compare).name, (mine, _listed(other.blocks)), options)
 
 
 def _listed(blocks: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -171,10 +194,32 @@ def _listed(blocks: NDArray[np.int64]) -> NDArray[np.int64]:
     return blocks.reshape(-1, *blocks.shape[-2:])
 
 
-def _beside(
-    name: str, mine: NDArray[np.int64], theirs: NDArray[np.int64], options: AssessOptions
+def beside(
+    name: str,
+    pair: tuple[NDArray[np.int64], NDArray[np.int64]],
+    options: AssessOptions,
+    *,
+    unit: str = "blocks",
 ) -> Baseline:
-    """Score another map, and the difference to this one over blocks that both cover."""
+    """Score another map, and the difference to this one over the parts that both cover.
+
+    Parameters
+    ----------
+    name : str
+        Name of the other map.
+    pair : tuple of ndarray of int64, shape (n, K, K)
+        Confusion of each part, of this map and of the other.
+    options : AssessOptions
+        Draws, seed and level of the bootstrap.
+    unit : str
+        What the parts are.
+
+    Returns
+    -------
+    Baseline
+        With an interval of the difference where there are enough parts.
+    """
+    mine, theirs = pair
     total = theirs.sum(axis=0)
     difference, test = None, ""
     if mine.shape == theirs.shape and _enough(mine):
@@ -188,7 +233,7 @@ def _beside(
         difference = Estimate(
             found.value, found.standard_error, found.low, found.high, found.n_units
         )
-        test = f"bootstrap of {found.n_units} blocks"
+        test = f"bootstrap of {found.n_units} {unit}"
     return Baseline(
         name, total, overall_accuracy(total), mean_iou(total), difference=difference, test=test
     )

@@ -111,7 +111,8 @@ def strata_table(design: Design, estimate: AccuracyEstimate | None, words: Words
     if not design.strata:
         return None
     variance = {} if estimate is None else estimate.variance_share
-    columns = ("stratum", "population_head", "drawn", "probability", "variance")
+    labelled = {} if estimate is None else estimate.stratum_units
+    columns = ("stratum", "population_head", "drawn", "labelled", "probability", "variance")
     rows = []
     for stratum in design.strata:
         drawn, part = stratum.n_drawn, variance.get(stratum.name, float("nan"))
@@ -119,7 +120,9 @@ def strata_table(design: Design, estimate: AccuracyEstimate | None, words: Words
         rows.append(
             cells([
                 plain(stratum.name), count(stratum.n_population),
-                "–" if drawn is None else count(drawn), chance, percent(part),
+                "–" if drawn is None else count(drawn),
+                count(labelled[stratum.name]) if stratum.name in labelled else "–",
+                chance, percent(part),
             ])
         )  # fmt: skip
     head = cells([words(f"design.{column}") for column in columns])

@@ -76,9 +76,28 @@ def _of_units(assessment: Assessment, words: Words) -> Iterator[Text]:
         ),
         "lead",
     )
-    if assessment.estimate is None:
+    if is_census(assessment):
+        yield Text(words("headline.census"))
+    elif assessment.estimate is None:
         yield Text(words("headline.no_design"), "note")
     yield from _over_blocks(assessment, words)
+
+
+def is_census(assessment: Assessment) -> bool:
+    """Tell whether every pixel of the map was compared.
+
+    Parameters
+    ----------
+    assessment : Assessment
+        What was found.
+
+    Returns
+    -------
+    bool
+        Then nothing is left to sampling.
+    """
+    compared = int(assessment.counts.sum())
+    return assessment.kind == "raster" and compared == sum(assessment.mapped_pixels) > 0
 
 
 def _over_blocks(assessment: Assessment, words: Words) -> Iterator[Text]:
@@ -147,7 +166,7 @@ def facts(assessment: Assessment, words: Words) -> tuple[Fact, ...]:
 def _drawn_how(assessment: Assessment, words: Words) -> str:
     estimate = assessment.estimate
     if estimate is None:
-        return words("fact.no_design")
+        return words("fact.census" if is_census(assessment) else "fact.no_design")
     return words.known("design", estimate.design) or estimate.design
 
 
@@ -156,7 +175,8 @@ def _overall(assessment: Assessment, words: Words) -> Fact:
     if estimate is None or assessment.training:
         value = f"{percent(scores.overall_accuracy(assessment.counts))} %"
         label = "fact.fit" if assessment.training else "fact.agreement"
-        return Fact(words(label), value, words("fact.not_map"))
+        about = "fact.census" if is_census(assessment) else "fact.not_map"
+        return Fact(words(label), value, words(about))
     overall = estimate.overall
     detail = words(
         "fact.interval",

@@ -21,6 +21,8 @@ ENGLISH = {
     "headline.truncated": "The interval is cut off at 0 or 100 %.",
     "headline.units": "{right} of {units} looked at have the same class on the map and in the "
     "reference: {value} %.",
+    "headline.census": "Every pixel of the map was compared, so these are figures of the map, as "
+    "far as the reference is right.",
     "headline.no_design": "These figures describe what was looked at, not the map: it is not "
     "known how the units were chosen, so no confidence interval can be given for the map and no "
     "area can be corrected.",
@@ -44,6 +46,7 @@ ENGLISH = {
     "fact.mean_iou": "Mean IoU",
     "fact.classes_of": "over {n} of {k} classes",
     "fact.units": "Labelled units",
+    "fact.census": "every pixel of the map",
     "fact.no_design": "no sampling design",
     "fact.baseline": "Baseline: {name}",
     "fact.baseline_detail": "overall accuracy on the same units",
@@ -216,6 +219,7 @@ ENGLISH = {
     "design.stratum": "Stratum",
     "design.population_head": "Population",
     "design.drawn": "Drawn",
+    "design.labelled": "Labelled",
     "design.probability": "Inclusion probability",
     "design.variance": "Part of the variance, %",
     "design.dominant": "One stratum, {name}, brings {share} % of the variance of the overall "
@@ -283,5 +287,6 @@ ENGLISH = {
     "settings.caption": "Options as used",
     "settings.option": "Option",
     "settings.value": "Value",
+    "terminal.report": "Report: {path}",
     "closing": "Made by rs-workbench {version}. All figures in full precision: accuracy.json.",
 }

@@ -18,6 +18,7 @@ CHINESE = {
     "headline.rests": "由 {units}的参考标签推断整幅图：{design}。",
     "headline.truncated": "区间在 0 或 100% 处截断。",
     "headline.units": "所查看的 {units}中，有 {right} 个在图上与参考数据中类别相同：{value}%。",
+    "headline.census": "图上每个像元都作了比较，因此只要参考数据正确，这些数字就是整幅图的数字。",
     "headline.no_design": "这些数字只描述所查看的单元，不代表整幅图：单元的抽取方式未知，因此"
     "无法给出该图的置信区间，也无法校正面积。",
     "headline.blocks": "若把图上的 {n} 个区块视为随机抽取，区块间的 {confidence}% 区间为 {low}"
@@ -39,6 +40,7 @@ CHINESE = {
     "fact.mean_iou": "平均交并比",
     "fact.classes_of": "{k} 类中的 {n} 类",
     "fact.units": "已标注单元",
+    "fact.census": "图上每个像元",
     "fact.no_design": "没有抽样设计",
     "fact.baseline": "基线：{name}",
     "fact.baseline_detail": "同一批单元上的总体精度",
@@ -196,6 +198,7 @@ CHINESE = {
     "design.stratum": "层",
     "design.population_head": "总体",
     "design.drawn": "抽取",
+    "design.labelled": "已标注",
     "design.probability": "入样概率",
     "design.variance": "占方差的比例，%",
     "design.dominant": "有一层（{name}）占总体精度方差的 {share}%：在该层增加单元，或在稀有类"
@@ -256,5 +259,6 @@ CHINESE = {
     "settings.caption": "所用选项",
     "settings.option": "选项",
     "settings.value": "值",
+    "terminal.report": "报告：{path}",
     "closing": "由 rs-workbench {version} 生成。全部数字的完整精度见 accuracy.json。",
 }
