@@ -23,8 +23,8 @@ from rs_workbench.accuracy.raster_reference import compare_points
 from rs_workbench.accuracy.vector_file import read_reference
 from rs_workbench.card import LegendClass
 from rs_workbench.errors import AccuracyError, OutputError
+from tests.accuracy.pairs import LEGEND, labels, shifted, write
 from tests.accuracy.test_points import place, points, save
-from tests.accuracy.test_raster_pair import LEGEND, labels, shifted, write
 from tests.workbench.rasters import UTM
 
 
