@@ -13,7 +13,7 @@ from rs_workbench.accuracy.assess_raster import beside, majority, resampled
 from rs_workbench.accuracy.assess_vector import estimate
 from rs_workbench.accuracy.design_choice import MappedClasses, choose_design
 from rs_workbench.accuracy.design_file import stratum_names
-from rs_workbench.accuracy.error_points import write_error_points
+from rs_workbench.accuracy.error_units import write_error_polygons
 from rs_workbench.accuracy.estimates import AccuracyEstimate
 from rs_workbench.accuracy.raster_polygons import PolygonCounts, compare_polygons
 from rs_workbench.accuracy.result import Assessment, Baseline
@@ -60,7 +60,7 @@ def assess_polygons(
     counts = compare_polygons(paths[0], polygons, mapped.legend, values=options.values)
     design = choose_design(options.design, paths[1], mapped)
     if folder is not None:
-        write_error_points(polygons, counts, mapped.legend, folder / "errors.gpkg")
+        write_error_polygons(polygons, counts, mapped.legend, folder / "errors.gpkg")
     area = mapped.area_ha
     return Assessment(
         map_name=paths[0].name,

@@ -14,7 +14,7 @@ from rs_workbench.accuracy.area import design_estimate
 from rs_workbench.accuracy.asked import AssessOptions
 from rs_workbench.accuracy.compare import agreement_table, mcnemar, paired_difference
 from rs_workbench.accuracy.design_choice import MappedClasses, choose_design
-from rs_workbench.accuracy.error_points import write_error_points
+from rs_workbench.accuracy.error_units import write_error_points
 from rs_workbench.accuracy.estimates import AccuracyEstimate, Estimate
 from rs_workbench.accuracy.frame import make_frame
 from rs_workbench.accuracy.map_classes import count_map

@@ -54,7 +54,8 @@ def _print_table(console, table: Table) -> None:  # type: ignore[no-untyped-def]
         right = place > 0 and place not in table.words
         shown.add_column(head.text, justify="right" if right else "left")
     for row in table.rows:
-        shown.add_row(*(f"{c.text}  {c.below}".strip() for c in row))
+        # Standard errors are left to the report.
+        shown.add_row(*(f"{c.text}  {c.below.split('·')[0].strip()}".strip() for c in row))
     console.print(shown)
     for note in table.footnotes:
         console.print(note, markup=False, highlight=False)

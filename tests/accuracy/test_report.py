@@ -207,7 +207,9 @@ def test_baselines_stand_beside_the_map_with_the_paired_test():
 
 def test_design_is_told_with_its_strata_and_the_dominant_one():
     page = page_of(olofsson())
-    assert page.table("Strata")[4] == ["class 3", "6,450,000", "325", "0.000050", "51.3"]
+    assert page.table("Strata")[4] == [
+        "class 3", "6,450,000", "325", "325", "0.000050", "51.3",
+    ]  # fmt: skip
     assert "One stratum, class 3, brings 51.3 % of the variance" in page.words
     assert "Random seed 17." in page.words
     assert "z = 1.959964; finite population correction: off." in page.words
