@@ -96,9 +96,9 @@ def read_plainly(paths: tuple[Path, Path], windows: list[tuple[int, int, int, in
 
 
 def compare(paths: tuple[Path, Path], rounds: int, block: int) -> list[object]:
-    from rs_workbench.accuracy.raster_count import count_pair
-    from rs_workbench.accuracy.raster_pair import iter_pair, open_pair
-    from rs_workbench.accuracy.raster_windows import list_windows
+    from rs_workbench.accuracy.reference.raster_count import count_pair
+    from rs_workbench.accuracy.reference.raster_pair import iter_pair, open_pair
+    from rs_workbench.accuracy.reference.raster_windows import list_windows
 
     pair = open_pair(*paths)
     scenes = pair.map_source.scene, pair.reference_source.scene

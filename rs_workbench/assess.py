@@ -16,7 +16,7 @@ from rs_workbench.errors import UsageError
 from rs_workbench.types import ProgressStyle
 
 if TYPE_CHECKING:
-    from rs_workbench.accuracy.asked import AssessOptions
+    from rs_workbench.accuracy.assess.options import AssessOptions
     from rs_workbench.accuracy.result import Assessment
     from rs_workbench.progress import OnProgress
 
@@ -67,10 +67,10 @@ def assess_map(
     --------
     >>> result = assess_map("map.tif", "points.gpkg", "report")  # doctest: +SKIP
     """
-    from rs_workbench.accuracy.asked import AssessOptions
-    from rs_workbench.accuracy.legend import parse_classes, read_legend
-    from rs_workbench.accuracy.report import check_report, write_report
-    from rs_workbench.accuracy.training import refuse_training
+    from rs_workbench.accuracy.assess.options import AssessOptions
+    from rs_workbench.accuracy.reference.legend import parse_classes, read_legend
+    from rs_workbench.accuracy.reference.training import refuse_training
+    from rs_workbench.accuracy.report.files import check_report, write_report
 
     options = options or AssessOptions()
     paths = Path(map_path), Path(reference_path)
@@ -94,10 +94,10 @@ def assess_map(
 
 def _comparer(reference: Path) -> Callable[..., Assessment]:
     if reference.suffix.lower() in VECTOR_SUFFIXES:
-        from rs_workbench.accuracy.assess_vector import assess_vector
+        from rs_workbench.accuracy.assess.units import assess_vector
 
         return assess_vector
-    from rs_workbench.accuracy.assess_raster import assess_raster
+    from rs_workbench.accuracy.assess.pixels import assess_raster
 
     return assess_raster
 
@@ -217,8 +217,8 @@ def map_command(
     The report tells matrix, accuracy and area with confidence intervals, as a page, Markdown, CSV
     and JSON. REFERENCE should be a sample that  rsw assess design  drew from the map.
     """
-    from rs_workbench.accuracy.report_json import to_json
-    from rs_workbench.accuracy.report_terminal import print_assessment
+    from rs_workbench.accuracy.report.json_file import to_json
+    from rs_workbench.accuracy.report.terminal import print_assessment
     from rs_workbench.progress import show_progress
 
     if "" in (map_path, reference, output):
@@ -241,8 +241,8 @@ def map_command(
 
 
 def _options(chosen: dict[str, Any]) -> AssessOptions:
-    from rs_workbench.accuracy.asked import AssessOptions
-    from rs_workbench.accuracy.label_values import LabelValues, parse_recode, parse_value
+    from rs_workbench.accuracy.assess.options import AssessOptions
+    from rs_workbench.accuracy.reference.label_values import LabelValues, parse_recode, parse_value
 
     values = LabelValues(
         unlabelled=tuple(map(parse_value, chosen.pop("unlabelled"))),

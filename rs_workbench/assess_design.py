@@ -15,7 +15,7 @@ from rs_workbench.errors import UsageError
 from rs_workbench.types import ProgressStyle
 
 if TYPE_CHECKING:
-    from rs_workbench.accuracy.design_report import SampleReport
+    from rs_workbench.accuracy.design.summary import SampleReport
 
 Kind = Literal["stratified", "simple_random", "systematic"]
 Allocation = Literal["proportional", "equal", "minimum", "neyman", "power"]
@@ -82,8 +82,8 @@ def design_sample(
     --------
     >>> report = design_sample("map.tif", "sample.gpkg")  # doctest: +SKIP
     """
-    from rs_workbench.accuracy.design_run import draw_and_write, prepare, report_plan
-    from rs_workbench.accuracy.sample_file import check_output
+    from rs_workbench.accuracy.design.run import draw_and_write, prepare, report_plan
+    from rs_workbench.accuracy.design.sample_file import check_output
 
     options = options or DesignOptions()
     _check_options(options)
@@ -202,7 +202,7 @@ def design_command(
     Writes a GeoPackage that QGIS opens with a form to choose classes in, and the sampling design,
     which rsw assess needs for its estimates. The map's class is not shown to who labels.
     """
-    from rs_workbench.accuracy.design_report import print_sample
+    from rs_workbench.accuracy.design.summary import print_sample
     from rs_workbench.progress import show_progress
 
     options = DesignOptions(**chosen)

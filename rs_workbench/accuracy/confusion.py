@@ -177,12 +177,27 @@ class Confusion:
                 "cut both to the same window"
             )
         if labels.size:
-            self._add(*_joint_counts(labels, truth))
+            self.add_counts(*_joint_counts(labels, truth))
 
-    def _add(
+    def add_counts(
         self, joint: NDArray[np.int64], map_values: NDArray[Any], reference_values: NDArray[Any]
     ) -> None:
-        """Add counts of (map value, reference value)."""
+        """Add pairs of values that were counted elsewhere.
+
+        Parameters
+        ----------
+        joint : ndarray of int64, shape (n, m)
+            How often each value of the map meets each value of the reference.
+        map_values : ndarray, shape (n,)
+            Values of the map.
+        reference_values : ndarray, shape (m,)
+            Values of the reference.
+
+        Raises
+        ------
+        AccuracyError
+            If a value that occurs is neither a class nor to be left out.
+        """
         unlabelled = _is_in(reference_values, self._ignore)
         beyond = _is_in(reference_values, self._beyond) & ~unlabelled
         labelled = ~unlabelled & ~beyond

@@ -2,8 +2,8 @@
 
 from html.parser import HTMLParser
 
-from rs_workbench.accuracy.report import render_report
-from rs_workbench.accuracy.report_words import words_in
+from rs_workbench.accuracy.report.files import render_report
+from rs_workbench.accuracy.report.words import words_in
 
 _LOADING = {"src", "href", "srcset", "data", "poster", "action", "xlink:href"}
 _VOID = {"meta", "br", "hr", "link", "img", "input"}

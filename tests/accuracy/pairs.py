@@ -6,7 +6,7 @@ import numpy as np
 from affine import Affine
 
 from rs_workbench.accuracy.confusion import Confusion
-from rs_workbench.accuracy.legend import parse_classes
+from rs_workbench.accuracy.reference.legend import parse_classes
 from tests.workbench.rasters import NORTH_UP, write_tif
 
 LEGEND = parse_classes("0=water,1=ice,4=land")

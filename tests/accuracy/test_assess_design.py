@@ -17,11 +17,11 @@ from click.testing import CliRunner
 from scipy import ndimage
 
 from rs_workbench.accuracy.area import design_estimate
-from rs_workbench.accuracy.design_draw import draw_units
-from rs_workbench.accuracy.design_run import prepare, report_plan
-from rs_workbench.accuracy.draw import draw_grid
+from rs_workbench.accuracy.design.draw import draw_grid
+from rs_workbench.accuracy.design.drawn import draw_units
+from rs_workbench.accuracy.design.run import prepare, report_plan
+from rs_workbench.accuracy.design.sample_file import read_design, stratum_names
 from rs_workbench.accuracy.sample import make_sample
-from rs_workbench.accuracy.sample_file import read_design, stratum_names
 from rs_workbench.assess_design import DesignOptions, design_command, design_sample
 from rs_workbench.errors import AccuracyError, OutputError, UsageError
 from rs_workbench.maps import write_class_names

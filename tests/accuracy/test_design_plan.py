@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rs_workbench.accuracy.design_plan import Population, Request, plan_sample
-from rs_workbench.accuracy.design_words import (
+from rs_workbench.accuracy.design.plan import Population, Request, plan_sample
+from rs_workbench.accuracy.design.words import (
     find_class,
     parse_accuracy,
     parse_area_target,

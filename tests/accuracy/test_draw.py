@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from rs_workbench.accuracy.draw import draw_grid, draw_ranks, grid_steps, shuffled
+from rs_workbench.accuracy.design.draw import draw_grid, draw_ranks, grid_steps, shuffled
 from rs_workbench.errors import AccuracyError
 
 

@@ -8,19 +8,19 @@ import rasterio
 import shapely
 from pyogrio.raw import read
 
-from rs_workbench.accuracy import raster_windows
-from rs_workbench.accuracy.label_values import LabelValues
-from rs_workbench.accuracy.legend import read_legend
-from rs_workbench.accuracy.raster_error_map import (
+from rs_workbench.accuracy.reference import raster_windows
+from rs_workbench.accuracy.reference.label_values import LabelValues
+from rs_workbench.accuracy.reference.legend import read_legend
+from rs_workbench.accuracy.reference.raster_error_map import (
     error_legend,
     write_error_map,
     write_error_points,
     write_error_polygons,
 )
-from rs_workbench.accuracy.raster_pair import open_pair
-from rs_workbench.accuracy.raster_polygons import compare_polygons
-from rs_workbench.accuracy.raster_reference import compare_points
-from rs_workbench.accuracy.vector_file import read_reference
+from rs_workbench.accuracy.reference.raster_pair import open_pair
+from rs_workbench.accuracy.reference.raster_polygons import compare_polygons
+from rs_workbench.accuracy.reference.raster_reference import compare_points
+from rs_workbench.accuracy.reference.vector_file import read_reference
 from rs_workbench.card import LegendClass
 from rs_workbench.errors import AccuracyError, OutputError
 from tests.accuracy.pairs import LEGEND, labels, shifted, write

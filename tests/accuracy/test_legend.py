@@ -10,8 +10,8 @@ import pytest
 import rasterio
 
 from rs_workbench import maps
-from rs_workbench.accuracy.legend import parse_classes, read_legend
-from rs_workbench.accuracy.legend_files import read_aux_xml, read_xml, split_names
+from rs_workbench.accuracy.reference.legend import parse_classes, read_legend
+from rs_workbench.accuracy.reference.legend_files import read_aux_xml, read_xml, split_names
 from rs_workbench.errors import AccuracyError, UsageError
 from rs_workbench.raster_scene import describe_raster
 from rs_workbench.raster_vrt import RasterSpec

@@ -10,11 +10,11 @@ import pytest
 import shapely
 from pyogrio.raw import write as write_layer
 
-from rs_workbench.accuracy.label_values import LabelValues, parse_recode
-from rs_workbench.accuracy.legend import parse_classes
-from rs_workbench.accuracy.points import design_columns, match_labels
-from rs_workbench.accuracy.raster_reference import compare_points
-from rs_workbench.accuracy.vector_file import read_reference
+from rs_workbench.accuracy.reference.label_values import LabelValues, parse_recode
+from rs_workbench.accuracy.reference.legend import parse_classes
+from rs_workbench.accuracy.reference.points import design_columns, match_labels
+from rs_workbench.accuracy.reference.raster_reference import compare_points
+from rs_workbench.accuracy.reference.vector_file import read_reference
 from rs_workbench.errors import AccuracyError, UsageError
 from tests.workbench.rasters import UTM, write_tif
 
@@ -257,7 +257,7 @@ def test_blocks_of_a_large_map_are_read_once(tmp_path, monkeypatch):
     rows, cols = rng.integers(0, 100, 400), rng.integers(0, 90, 400)
     text = "".join("{},{},1\n".format(*place(r, c)) for r, c in zip(rows, cols, strict=True))
     Path(tmp_path / "p.csv").write_text("x,y,label\n" + text)
-    from rs_workbench.accuracy.raster_labels import LabelReader
+    from rs_workbench.accuracy.reference.raster_labels import LabelReader
 
     seen, read = [], LabelReader.read
     monkeypatch.setattr(LabelReader, "read", lambda self, w: (seen.append(w), read(self, w))[1])

@@ -8,11 +8,11 @@ import rasterio
 import shapely
 from shapely.geometry import box
 
-from rs_workbench.accuracy import raster_windows
-from rs_workbench.accuracy.label_values import LabelValues
-from rs_workbench.accuracy.legend import parse_classes
-from rs_workbench.accuracy.raster_polygons import compare_polygons
-from rs_workbench.accuracy.vector_file import read_reference
+from rs_workbench.accuracy.reference import raster_windows
+from rs_workbench.accuracy.reference.label_values import LabelValues
+from rs_workbench.accuracy.reference.legend import parse_classes
+from rs_workbench.accuracy.reference.raster_polygons import compare_polygons
+from rs_workbench.accuracy.reference.vector_file import read_reference
 from rs_workbench.errors import AccuracyError
 from tests.accuracy.test_points import save
 from tests.workbench.rasters import UTM, write_tif

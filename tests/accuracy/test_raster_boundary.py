@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from affine import Affine
 
-from rs_workbench.accuracy import raster_boundary
 from rs_workbench.accuracy.boundary import score_boundaries
-from rs_workbench.accuracy.label_values import LabelValues
-from rs_workbench.accuracy.raster_boundary import boundary_scores, list_halo_windows
-from rs_workbench.accuracy.raster_pair import open_pair
+from rs_workbench.accuracy.reference import raster_boundary
+from rs_workbench.accuracy.reference.label_values import LabelValues
+from rs_workbench.accuracy.reference.raster_boundary import boundary_scores, list_halo_windows
+from rs_workbench.accuracy.reference.raster_pair import open_pair
 from rs_workbench.errors import AccuracyError, UsageError
 from tests.accuracy.test_boundary import label_pairs
 from tests.workbench.rasters import legend, write_tif

@@ -7,8 +7,8 @@ import pytest
 import rasterio
 from affine import Affine
 
-from rs_workbench.accuracy.raster_count import count_pair
-from rs_workbench.accuracy.raster_pair import open_pair
+from rs_workbench.accuracy.reference.raster_count import count_pair
+from rs_workbench.accuracy.reference.raster_pair import open_pair
 from rs_workbench.errors import AccuracyError, UsageError
 from tests.accuracy.pairs import LEGEND, expected, labels, same, shifted, write
 from tests.workbench.rasters import UTM, write_tif

@@ -8,12 +8,12 @@ import rasterio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rs_workbench.accuracy import raster_windows
-from rs_workbench.accuracy.label_values import LabelValues, parse_recode
-from rs_workbench.accuracy.legend import parse_classes, read_legend
-from rs_workbench.accuracy.raster_count import count_pair
-from rs_workbench.accuracy.raster_pair import iter_pair, open_pair
-from rs_workbench.accuracy.raster_windows import list_windows
+from rs_workbench.accuracy.reference import raster_windows
+from rs_workbench.accuracy.reference.label_values import LabelValues, parse_recode
+from rs_workbench.accuracy.reference.legend import parse_classes, read_legend
+from rs_workbench.accuracy.reference.raster_count import count_pair
+from rs_workbench.accuracy.reference.raster_pair import iter_pair, open_pair
+from rs_workbench.accuracy.reference.raster_windows import list_windows
 from rs_workbench.errors import AccuracyError
 from rs_workbench.raster_area import scene_area_ha
 from rs_workbench.raster_scene import describe_raster
@@ -97,7 +97,7 @@ def test_blocks_lie_where_they_say(pair):
 
 
 def test_blocks_grow_until_they_fit(pair, monkeypatch):
-    monkeypatch.setattr("rs_workbench.accuracy.raster_count._BLOCKS_BYTES", 2000)
+    monkeypatch.setattr("rs_workbench.accuracy.reference.raster_count._BLOCKS_BYTES", 2000)
     counts = count_pair(open_pair(*pair), LEGEND, block=1)
     assert counts.block_px == 16  # 3 x 4 blocks of 72 bytes; at 8 px 5 x 7 are too many
     assert counts.blocks.sum() == counts.confusion.matrix.sum()

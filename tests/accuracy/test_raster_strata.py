@@ -10,10 +10,10 @@ import rasterio
 from affine import Affine
 from scipy import ndimage
 
-from rs_workbench.accuracy.draw import draw_ranks
-from rs_workbench.accuracy.raster_codes import CodeReader, Codes, rows_of
-from rs_workbench.accuracy.raster_locate import locate_anywhere, locate_grid, locate_ranks
-from rs_workbench.accuracy.raster_strata import MapStrata, count_strata
+from rs_workbench.accuracy.design.draw import draw_ranks
+from rs_workbench.accuracy.design.raster_codes import CodeReader, Codes, rows_of
+from rs_workbench.accuracy.design.raster_locate import locate_anywhere, locate_grid, locate_ranks
+from rs_workbench.accuracy.design.raster_strata import MapStrata, count_strata
 from rs_workbench.errors import AccuracyError, SceneError, UsageError
 from rs_workbench.raster_scene import describe_raster
 from tests.workbench.rasters import NORTH_UP, UTM, write_tif

@@ -9,8 +9,8 @@ import pytest
 from rs_workbench.accuracy.area import ESTIMATORS, design_estimate
 from rs_workbench.accuracy.bootstrap import bootstrap_blocks
 from rs_workbench.accuracy.boundary import score_boundaries
-from rs_workbench.accuracy.report import render_report, write_report
-from rs_workbench.accuracy.report_words import words_in
+from rs_workbench.accuracy.report.files import render_report, write_report
+from rs_workbench.accuracy.report.words import words_in
 from rs_workbench.accuracy.sample import Design, Stratum, make_sample
 from rs_workbench.accuracy.scores import mean_iou, overall_accuracy
 from tests.accuracy.assessments import (

@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rs_workbench.accuracy import report
-from rs_workbench.accuracy.report import FILES, check_report, render_report, write_report
-from rs_workbench.accuracy.report_canvas import _FONTS
-from rs_workbench.accuracy.report_json import as_dict, to_plain
-from rs_workbench.accuracy.report_numbers import area_digits, percent, plain, shorten, shown_width
-from rs_workbench.accuracy.report_sentences_zh import CHINESE_SENTENCES
-from rs_workbench.accuracy.report_words import words_in
-from rs_workbench.accuracy.report_words_en import ENGLISH
-from rs_workbench.accuracy.report_words_zh import CHINESE
+from rs_workbench.accuracy.report import files as report
+from rs_workbench.accuracy.report.canvas import _FONTS
+from rs_workbench.accuracy.report.files import FILES, check_report, render_report, write_report
+from rs_workbench.accuracy.report.json_file import as_dict, to_plain
+from rs_workbench.accuracy.report.numbers import area_digits, percent, plain, shorten, shown_width
+from rs_workbench.accuracy.report.sentences_zh import CHINESE_SENTENCES
+from rs_workbench.accuracy.report.words import words_in
+from rs_workbench.accuracy.report.words_en import ENGLISH
+from rs_workbench.accuracy.report.words_zh import CHINESE
 from rs_workbench.card import LegendClass
 from rs_workbench.errors import OutputError, UsageError
 from tests.accuracy.assessments import COUNTS, compared_rasters, many_classes, olofsson
@@ -39,7 +39,7 @@ def test_both_languages_have_the_same_keys_and_placeholders():
 
 
 def test_every_word_is_used():
-    source = "".join(p.read_text("utf-8") for p in Path(report.__file__).parent.glob("report*.py")
+    source = "".join(p.read_text("utf-8") for p in Path(report.__file__).parent.glob("*.py")
                      if "words_" not in p.name)  # fmt: skip
     prefixes = tuple(re.findall(r'f"([a-z.]+)\{', source))
     known = tuple(f"{p}." for p in re.findall(r'known\("([a-z]+)"', source))

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from rs_workbench.accuracy.report import render_report, write_report
-from rs_workbench.accuracy.report_words import words_in
+from rs_workbench.accuracy.report.files import render_report, write_report
+from rs_workbench.accuracy.report.words import words_in
 from rs_workbench.card import LegendClass
 from tests.accuracy.assessments import compared_rasters, many_classes, olofsson, two_classes
 from tests.accuracy.pages import page_of

@@ -14,8 +14,7 @@ import pytest
 import shapely
 from rasterio.crs import CRS
 
-from rs_workbench.accuracy.sample import Design, Stratum
-from rs_workbench.accuracy.sample_file import (
+from rs_workbench.accuracy.design.sample_file import (
     SampleLook,
     SampleTable,
     read_design,
@@ -23,7 +22,8 @@ from rs_workbench.accuracy.sample_file import (
     stratum_names,
     write_sample,
 )
-from rs_workbench.accuracy.sample_style import sample_qml
+from rs_workbench.accuracy.design.sample_style import sample_qml
+from rs_workbench.accuracy.sample import Design, Stratum
 from rs_workbench.errors import AccuracyError, OutputError
 
 NAMES = {0: "water", 3: "forest & bush", 7: "within 2 px of water"}
@@ -243,7 +243,7 @@ def test_a_failure_leaves_the_old_file_and_no_scratch(tmp_path, monkeypatch):
     def fail(*given, **more):
         raise pyogrio.errors.DataSourceError("disk full")
 
-    monkeypatch.setattr("rs_workbench.accuracy.sample_file._write_rows", fail)
+    monkeypatch.setattr("rs_workbench.accuracy.design.sample_file._write_rows", fail)
     with pytest.raises(OutputError, match=r"s\.gpkg' cannot be written \(disk full\)"):
         write(path, overwrite=True)
     assert path.read_bytes() == before

@@ -8,8 +8,8 @@ import shutil
 import numpy as np
 import pytest
 
-from rs_workbench.accuracy.training import refuse_training, refuse_training_rows
-from rs_workbench.accuracy.vector_file import read_reference
+from rs_workbench.accuracy.reference.training import refuse_training, refuse_training_rows
+from rs_workbench.accuracy.reference.vector_file import read_reference
 from rs_workbench.errors import AccuracyError
 
 

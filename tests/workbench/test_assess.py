@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from shapely import box, from_wkb, to_wkb
 
 from rs_workbench.accuracy import mean_iou, overall_accuracy, stratified_estimate
-from rs_workbench.accuracy.asked import AssessOptions
-from rs_workbench.accuracy.label_values import LabelValues
+from rs_workbench.accuracy.assess.options import AssessOptions
+from rs_workbench.accuracy.reference.label_values import LabelValues
 from rs_workbench.accuracy.sample import Design
 from rs_workbench.assess import assess_map, command
 from rs_workbench.maps import write_class_names

@@ -115,7 +115,7 @@ def test_the_command_replaces_nothing_unasked(tmp_path):
 
 
 def test_the_reference_says_what_was_drawn(tmp_path):
-    from rs_workbench.accuracy.legend import read_legend
+    from rs_workbench.accuracy.reference.legend import read_legend
 
     scene, reference = tmp_path / "scene.tif", tmp_path / "truth.tif"
     write_sample_scene(scene, **SIZE, reference=reference)

@@ -1,0 +1,1 @@
+"""What `rsw assess` does: a map, a reference, and everything between them."""

@@ -1,0 +1,1 @@
+"""Samples drawn from a class map, with the design they were drawn by."""

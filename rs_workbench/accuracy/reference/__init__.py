@@ -1,0 +1,1 @@
+"""References of every kind, brought together with a map: rasters, points, polygons."""

@@ -1,0 +1,258 @@
+"""compare_polygons: what the map says inside labelled polygons.
+
+Polygons are drawn on the map's grid, window by window: a pixel belongs to the polygon that holds
+its centre. Pixels of one polygon are neighbours and err together, so counts are kept by polygon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.features import rasterize
+
+from rs_workbench.accuracy.reference.label_values import LabelValues
+from rs_workbench.accuracy.reference.points import (
+    OUT_OF_SCOPE,
+    UNLABELLED,
+    design_columns,
+    match_labels,
+)
+from rs_workbench.accuracy.reference.raster_labels import LabelSource
+from rs_workbench.accuracy.reference.raster_pair import map_source, open_map
+from rs_workbench.accuracy.reference.raster_places import refuse_strange, to_map
+from rs_workbench.accuracy.reference.raster_tally import class_index
+from rs_workbench.accuracy.reference.raster_windows import Window, iter_map, list_windows
+from rs_workbench.accuracy.reference.vector_file import VectorReference
+from rs_workbench.accuracy.sample import Sample, make_sample
+from rs_workbench.card import LegendClass
+from rs_workbench.errors import AccuracyError
+from rs_workbench.raster_scene import Scene
+
+_EMPTY = -1
+
+
+@dataclass(frozen=True)
+class PolygonCounts:
+    """Pixels of the map inside reference polygons.
+
+    Attributes
+    ----------
+    n_classes : int
+        K.
+    rows : ndarray of intp, shape (n,)
+        Rows of the table: the polygons with compared pixels.
+    reference : ndarray of intp, shape (n,)
+        Class of each polygon, as index in the legend.
+    map_counts : ndarray of int64, shape (n, K)
+        Pixels of each polygon by class of the map.
+    unlabelled, out_of_scope, map_nodata : int
+        Pixels left out: in polygons without label or out of scope, or on nodata of the map.
+    outside : int
+        Labelled polygons that lie wholly beyond the map.
+    without_pixel : int
+        Labelled polygons on the map that hold no centre of a pixel.
+    columns : dict of str to ndarray, shape (n,)
+        Stratum, cluster, size and weight of the polygons, where the table has them.
+    """
+
+    n_classes: int
+    rows: NDArray[np.intp]
+    reference: NDArray[np.intp]
+    map_counts: NDArray[np.int64]
+    unlabelled: int
+    out_of_scope: int
+    map_nodata: int
+    outside: int
+    without_pixel: int
+    columns: dict[str, NDArray[Any]]
+
+    @property
+    def matrix(self) -> NDArray[np.int64]:
+        """Compared pixels, shape (K, K); rows map, columns reference."""
+        matrix = np.zeros((self.n_classes, self.n_classes), np.int64)
+        np.add.at(matrix.T, self.reference, self.map_counts)
+        return matrix
+
+    @property
+    def matrices(self) -> NDArray[np.int64]:
+        """The same for each polygon, shape (n, K, K)."""
+        matrices = np.zeros((len(self.rows), self.n_classes, self.n_classes), np.int64)
+        matrices[np.arange(len(self.rows)), :, self.reference] = self.map_counts
+        return matrices
+
+    @property
+    def sample(self) -> Sample:
+        """Pixels with their polygon as cluster, unless the table names clusters.
+
+        A row stands for all pixels of a polygon in one class of the map; its weight counts them.
+        """
+        polygon, map_class = np.nonzero(self.map_counts)
+        times = self.map_counts[polygon, map_class]
+        columns = {"cluster": self.rows, **self.columns}
+        # An area of the table is that of the polygon, not of a pixel.
+        columns.pop("size", None)
+        columns = {name: column[polygon] for name, column in columns.items()}
+        columns["weight"] = times * columns.get("weight", 1.0)
+        return make_sample(map_class, self.reference[polygon], self.n_classes, **columns)
+
+
+def compare_polygons(
+    map_path: str | Path,
+    polygons: VectorReference,
+    legend: Sequence[LegendClass],
+    *,
+    values: LabelValues | None = None,
+) -> PolygonCounts:
+    """Compare a map with labelled polygons.
+
+    Parameters
+    ----------
+    map_path : str or Path
+        Class map of any size; only windows with polygons are read.
+    polygons : VectorReference
+        From `read_reference`.
+    legend : sequence of LegendClass
+        Classes, in the order of the matrix.
+    values : LabelValues, optional
+        What labels, and nodata of the map, mean.
+
+    Returns
+    -------
+    PolygonCounts
+        Compared pixels by polygon, and what was left out.
+
+    Raises
+    ------
+    AccuracyError
+        If coordinate systems are missing, a label or a value of the map is not in the legend,
+        polygons of different classes overlap, or no pixel is left to compare.
+    """
+    given = values or LabelValues()
+    truth = match_labels(polygons.labels, legend, values=given, source=polygons.name)
+    scene = open_map(map_path)
+    drawing = _Drawing(polygons, _in_pixels(scene, polygons), truth)
+    tally = _count(map_source(scene, given), drawing, legend)
+    compared = np.flatnonzero((truth >= 0) & tally.inside[:, :-1].any(axis=1))
+    drawn = tally.inside.any(axis=1)
+    on_map = drawing.touches((0, 0, *scene.shape))
+    counts = PolygonCounts(
+        n_classes=len(legend),
+        rows=compared,
+        reference=truth[compared],
+        map_counts=tally.inside[compared, :-1],
+        unlabelled=tally.unlabelled,
+        out_of_scope=tally.out_of_scope,
+        map_nodata=int(tally.inside[:, -1].sum()),
+        outside=int(((truth >= 0) & ~on_map).sum()),
+        without_pixel=int(((truth >= 0) & on_map & ~drawn).sum()),
+        columns={name: column[compared] for name, column in design_columns(polygons).items()},
+    )
+    if not len(compared):
+        raise AccuracyError(_nothing_compared(polygons, scene, counts))
+    return counts
+
+
+def _nothing_compared(polygons: VectorReference, scene: Scene, counts: PolygonCounts) -> str:
+    return (
+        f"no pixel of '{scene.name}' can be compared with the {len(polygons)} polygons of "
+        f"'{polygons.name}': {counts.outside} lie outside the map, {counts.without_pixel} hold no "
+        f"centre of a pixel, {counts.map_nodata} pixels are nodata, {counts.unlabelled} "
+        f"unlabelled and {counts.out_of_scope} out of scope; check the column and the coordinate "
+        "system"
+    )
+
+
+def _in_pixels(scene: Scene, polygons: VectorReference) -> NDArray[np.object_]:
+    """Bring polygons to the pixels of the map: x is the column, y the row."""
+    import shapely
+
+    def move(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        return to_map(scene, polygons, xy)[:, ::-1]
+
+    return np.asarray(shapely.transform(polygons.geometry, move), object)
+
+
+class _Drawing:
+    """Polygons in pixels of the map, to be drawn window by window."""
+
+    def __init__(
+        self, polygons: VectorReference, shapes: NDArray[np.object_], truth: NDArray[np.intp]
+    ) -> None:
+        import shapely
+
+        self.source, self.shapes, self.truth = polygons, shapes, truth
+        bounds = shapely.bounds(shapes)
+        self.bounds = np.where(np.isfinite(bounds).all(axis=1, keepdims=True), bounds, np.nan)
+
+    def touches(self, window: Window) -> NDArray[np.bool_]:
+        """Whether each polygon's box meets a window."""
+        top, left, height, width = window
+        x0, y0, x1, y1 = self.bounds.T
+        meets: NDArray[np.bool_] = np.logical_and.reduce(
+            [x0 < left + width, x1 > left, y0 < top + height, y1 > top]
+        )
+        return meets
+
+    def draw(self, window: Window) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Numbers of the labelled polygons, and of the others, at each pixel; -1 for none."""
+        here = np.flatnonzero(self.touches(window))
+        here = here[np.argsort(self.truth[here], kind="stable")]
+        labelled, others = here[self.truth[here] >= 0], here[self.truth[here] < 0]
+        numbers = self._burn(labelled, window)
+        # Whichever order they are drawn in, polygons of one class show that class.
+        turned = self._burn(labelled[::-1], window)
+        clash = (numbers != turned) & (self.truth[numbers] != self.truth[turned])
+        if clash.any():
+            self._refuse(numbers[clash][0], turned[clash][0], int(clash.sum()))
+        return numbers, self._burn(others, window)
+
+    def _burn(self, chosen: NDArray[np.intp], window: Window) -> NDArray[np.int32]:
+        top, left, height, width = window
+        if not len(chosen):
+            return np.full((height, width), _EMPTY, np.int32)
+        return np.asarray(
+            rasterize(
+                zip(self.shapes[chosen], chosen.tolist(), strict=True),
+                out_shape=(height, width),
+                fill=_EMPTY,
+                transform=Affine(1, 0, left, 0, 1, top),
+                dtype="int32",
+            )
+        )
+
+    def _refuse(self, one: int, other: int, pixels: int) -> None:
+        labels = [str(self.source.labels[n]) for n in (one, other)]
+        raise AccuracyError(
+            f"polygons of '{self.source.name}' overlap with different labels: number {one + 1} "
+            f"('{labels[0]}') and number {other + 1} ('{labels[1]}') share {pixels} pixels or "
+            "more; correct one of them, or leave one label out with --out-of-scope"
+        )
+
+
+class _Tally:
+    """Pixels inside polygons: by polygon and class of the map, the last column nodata."""
+
+    def __init__(self, n_polygons: int, n_classes: int) -> None:
+        self.inside = np.zeros((n_polygons, n_classes + 1), np.int64)
+        self.unlabelled = self.out_of_scope = 0
+
+
+def _count(source: LabelSource, drawing: _Drawing, legend: Sequence[LegendClass]) -> _Tally:
+    tally = _Tally(len(drawing.truth), len(legend))
+    index = class_index(source.axis, [c.value for c in legend])
+    windows = [w for w in list_windows([source.scene], item=8) if drawing.touches(w).any()]
+    for window, codes in zip(windows, iter_map(source, windows), strict=True):
+        numbers, others = drawing.draw(window)
+        here = numbers != _EMPTY
+        refuse_strange(source, codes[here], legend)
+        np.add.at(tally.inside, (numbers[here], index[codes[here]]), 1)
+        left = drawing.truth[others[(others != _EMPTY) & ~here]]
+        tally.unlabelled += int((left == UNLABELLED).sum())
+        tally.out_of_scope += int((left == OUT_OF_SCOPE).sum())
+    return tally
