@@ -37,8 +37,8 @@ def confusion_matrix(
     n_classes : int
         K.
     ignore : int or sequence of int, optional
-        Values of the reference that mean unlabelled. A map that says such a value where the
-        reference has a label is an error, not a skip.
+        Values of the reference that mean unlabelled. Where the map says such a value and the
+        reference has a label, the map is wrong if the value is a class; else it is refused.
 
     Returns
     -------
@@ -77,7 +77,8 @@ class Confusion:
     nodata : number or sequence of numbers, optional
         Values of the map that mean no data; NaN is allowed.
     ignore : number or sequence of numbers, optional
-        Values of the reference that mean unlabelled; NaN is allowed.
+        Values of the reference that mean unlabelled; NaN is allowed. One may be a class of the
+        map: where the map says it and the reference has another label, the map is wrong.
     out_of_scope : number or sequence of numbers, optional
         Values of the reference that are labels, but not of interest.
 
@@ -95,7 +96,7 @@ class Confusion:
     Raises
     ------
     AccuracyError
-        If the values of classes repeat, or one is also a value that is to be left out.
+        If the values of classes repeat, or one also means nodata or out of scope.
 
     Examples
     --------
@@ -128,11 +129,7 @@ class Confusion:
             raise AccuracyError(
                 f"{n_classes} classes need {n_classes} different values: got {list(self.values)}"
             )
-        for name, listed in (
-            ("nodata", self._nodata),
-            ("ignore", self._ignore),
-            ("out_of_scope", self._beyond),
-        ):
+        for name, listed in (("nodata", self._nodata), ("out_of_scope", self._beyond)):
             both = sorted(set(listed) & set(self.values))
             if both:
                 raise AccuracyError(

@@ -115,6 +115,10 @@ def test_it_is_an_array_where_one_is_wanted() -> None:
     assert np.asarray(confusion, float).dtype == float
 
 
+def test_a_class_may_be_ignored_in_the_reference_and_is_then_wrong_on_the_map() -> None:
+    assert confusion_matrix([0, 1, 0, 1], [0, 0, 1, 1], 2, ignore=0).tolist() == [[0, 1], [0, 1]]
+
+
 def test_a_map_that_predicts_ignore_on_a_labelled_pixel_is_an_error() -> None:
     with pytest.raises(AccuracyError, match=r"map holds value 255 \(1 px\).*\[0, 1\].*nodata"):
         confusion_matrix([0, 255], [0, 1], 2, ignore=255)
@@ -144,8 +148,8 @@ def test_many_strange_values_are_summed_up() -> None:
 def test_classes_must_differ_from_each_other_and_from_what_is_left_out() -> None:
     with pytest.raises(AccuracyError, match=r"2 different values: got \[1, 1\]"):
         Confusion(2, values=[1, 1])
-    with pytest.raises(AccuracyError, match=r"\[0\] cannot be a class and ignore at once"):
-        Confusion(2, ignore=[0, 255])
+    with pytest.raises(AccuracyError, match=r"\[0\] cannot be a class and nodata at once"):
+        Confusion(2, nodata=[0, 255])
     with pytest.raises(AccuracyError, match=r"different classes cannot be merged"):
         Confusion(2).merge(Confusion(2, values=[1, 2]))
 
