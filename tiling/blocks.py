@@ -33,11 +33,14 @@ class Blocks:
         Number of the block that each cell belongs to, scene by scene.
     counts : ndarray of int64, shape (n_blocks, K)
         Labelled pixels of each class.
+    kept : ndarray of bool, shape (n_blocks,)
+        Blocks that go to training in any case.
     """
 
     size: int | None
     of_cell: tuple[NDArray[np.intp], ...]
     counts: NDArray[np.int64]
+    kept: NDArray[np.bool_]
 
 
 def make_blocks(indexes: Sequence[LabelIndex], size: int | None) -> Blocks:
@@ -71,7 +74,7 @@ def make_blocks(indexes: Sequence[LabelIndex], size: int | None) -> Blocks:
     counts = np.zeros((numbers.max() + 1, indexes[0].n_classes), np.int64)
     for found, index in zip(of_cell, indexes, strict=True):
         np.add.at(counts, found.ravel(), index.counts.reshape(-1, index.n_classes))
-    return Blocks(size, of_cell, counts)
+    return Blocks(size, of_cell, counts, np.zeros(len(counts), np.bool_))
 
 
 def _block_keys(index: LabelIndex, size: int | None, scene: int) -> NDArray[np.int64]:
@@ -144,18 +147,18 @@ def n_effective(pixels: NDArray[np.int64]) -> float:
 
 
 def assign_blocks(
-    counts: NDArray[np.int64], shares: Sequence[float], *, rng: np.random.Generator
+    blocks: Blocks, shares: Sequence[float], *, rng: np.random.Generator
 ) -> NDArray[np.int8]:
     """Give blocks to parts, so that each part gets its share of each class.
 
     Classes that occur in the fewest blocks come first, and of their blocks the fullest. A block
-    goes to the part that has least of the class for its share. So each part gets one block of a
-    class before any gets a second.
+    goes to the part that has least of the class for its share, the first of a class to part 0. So
+    each part gets one block of a class before any gets a second, and training before the others.
 
     Parameters
     ----------
-    counts : ndarray of int64, shape (n_blocks, K)
-        Labelled pixels of each class in each block.
+    blocks : Blocks
+        All blocks.
     shares : sequence of float
         Share of each part; a part with share 0 gets nothing.
     rng : Generator
@@ -164,7 +167,7 @@ def assign_blocks(
     Returns
     -------
     ndarray of int8, shape (n_blocks,)
-        Part of each block. Blocks without any label go to part 0: they cost no held-out ground.
+        Part of each block. Blocks that are kept, or hold no label at all, go to part 0.
 
     References
     ----------
@@ -174,25 +177,32 @@ def assign_blocks(
 
     Examples
     --------
-    >>> counts = np.array([[90, 1], [90, 1], [90, 1], [90, 0], [90, 0]])
-    >>> parts = assign_blocks(counts, (0.6, 0.2, 0.2), rng=np.random.default_rng(0))
-    >>> sorted(parts.tolist()), sorted(parts[:3].tolist())
-    ([0, 0, 0, 1, 2], [0, 1, 2])
+    >>> from tiling.label_index import plain_index
+    >>> blocks = make_blocks([plain_index((4, 20), cell=4)], 4)
+    >>> assign_blocks(blocks, (0.6, 0.2, 0.2), rng=np.random.default_rng(0)).tolist()
+    [1, 2, 0, 0, 0]
     """
+    counts = blocks.counts
     parts = np.zeros(len(counts), np.int8)
-    waiting = np.asarray(counts.any(axis=1))
+    waiting = counts.any(axis=1) & ~blocks.kept
     taking = np.flatnonzero(np.asarray(shares) > 0)
     weight = np.asarray(shares, np.float64)[taking]
     have = np.zeros((len(taking), counts.shape[1]))
+    have[0] = counts[blocks.kept].sum(axis=0)
     for k in np.argsort((counts > 0).sum(axis=0), kind="stable"):
         found = np.flatnonzero(waiting & (counts[:, k] > 0))
         fullest = np.argsort(-counts[found, k] * rng.uniform(0.5, 1.0, len(found)))
         for block in found[fullest]:
-            lacks = np.lexsort((-weight, have.sum(axis=1) / weight, have[:, k] / weight))[0]
+            lacks = _part_in_need(have[:, k] / weight, have.sum(axis=1) / weight)
             parts[block] = taking[lacks]
             have[lacks] += counts[block]
         waiting[found] = False
     return parts
+
+
+def _part_in_need(of_class: NDArray[np.float64], of_all: NDArray[np.float64]) -> int:
+    """Part that has least for its share; the first, where none has the class yet."""
+    return int(np.lexsort((of_all, of_class))[0]) if of_class.any() else 0
 
 
 def sweep_cells(

@@ -13,7 +13,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +24,7 @@ from tiling.buffer import leave_buffer
 from tiling.errors import TilingError
 from tiling.label_index import LabelIndex
 from tiling.room import covered_cells, make_room
+from tiling.split_settings import SplitSettings
 from tiling.windows import Window
 
 Part = Literal["training", "validation", "held_out"]
@@ -33,40 +34,6 @@ NO_PART = -1
 SERVED = 0.5
 """A part is well served with at least this much of its share left by the buffer."""
 Parts = tuple[NDArray[np.int8], ...]
-
-
-@dataclass(frozen=True)
-class SplitSettings:
-    """How to split.
-
-    Attributes
-    ----------
-    tile : int
-        Side of a chip, px.
-    shares : tuple of float
-        Shares of the labelled pixels for training, validation and held-out, before the buffer.
-    block : int, "scene" or None
-        Side of a block, px; "scene" for whole scenes; None to choose.
-    buffer : int or None
-        Least distance between pixels of different parts, px; by default, and at least, `tile`.
-    seed : int
-        Another seed gives another split.
-    tries : int
-        Splits that are tried; the one is kept that lacks fewest classes in training, then in
-        all parts, and among those the one whose worst served part keeps most of its share.
-    """
-
-    tile: int
-    shares: tuple[float, float, float] = (0.6, 0.2, 0.2)
-    block: int | Literal["scene"] | None = None
-    buffer: int | None = None
-    seed: int = 0
-    tries: int = 32
-
-    @property
-    def buffer_px(self) -> int:
-        """The buffer that holds, px."""
-        return self.tile if self.buffer is None else self.buffer
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +106,6 @@ def split_scenes(indexes: Sequence[LabelIndex], settings: SplitSettings) -> Spli
     >>> split.how, split.block, split.missing
     ('blocks', 192, ())
     """
-    _check_settings(settings)
     _check_scenes(indexes)
     tried = []
     for blocks in _ways(indexes, settings):
@@ -168,8 +134,17 @@ def _ways(indexes: Sequence[LabelIndex], settings: SplitSettings) -> tuple[Block
 def _best_split(
     indexes: Sequence[LabelIndex], settings: SplitSettings, blocks: Blocks | None
 ) -> Split:
-    rngs = np.random.default_rng(settings.seed).spawn(settings.tries)
-    return max((_one_split(indexes, settings, blocks, rng) for rng in rngs), key=_merit)
+    """Try several splits; again with classes kept whole which training would never see."""
+    rngs = np.random.default_rng(settings.seed).spawn(2 * settings.tries)
+    first, second = rngs[: settings.tries], rngs[settings.tries :]
+    best = max((_one_split(indexes, settings, blocks, rng) for rng in first), key=_merit)
+    never_seen = [k for part, k in best.missing if part == "training"]
+    if blocks is None or not never_seen:
+        return best
+    kept = np.asarray((blocks.counts[:, never_seen] > 0).any(axis=1))
+    whole = replace(blocks, kept=kept)
+    again = (_one_split(indexes, settings, whole, rng) for rng in second)
+    return max(best, *again, key=_merit)
 
 
 def _merit(split: Split) -> tuple[int, int, int, float]:
@@ -192,7 +167,7 @@ def _one_split(
         drawn = tuple(sweep_cells(index, settings.shares, **sweep) for index in indexes)
     else:
         how = "blocks" if blocks.size else "scenes"
-        of_block = assign_blocks(blocks.counts, settings.shares, rng=rng)
+        of_block = assign_blocks(blocks, settings.shares, rng=rng)
         drawn = tuple(of_block[numbers] for numbers in blocks.of_cell)
     parts = leave_buffer(indexes, drawn, buffer=settings.buffer_px)
     counts = _part_counts(indexes, parts, settings.tile)
@@ -248,29 +223,6 @@ def part_mask(split: Split, scene: int, window: Window, *, part: Part) -> NDArra
         for start, length in ((window.row, window.height), (window.col, window.width))
     )
     return split.parts[scene][np.ix_(rows, cols)] == PARTS.index(part)
-
-
-def _check_settings(settings: SplitSettings) -> None:
-    shares, tile = settings.shares, settings.tile
-    if tile < 1 or settings.tries < 1:
-        raise TilingError(
-            f"tile and tries must be at least 1: got tile={tile} px and tries={settings.tries}"
-        )
-    if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6 or shares[0] == 0 or shares[2] == 0:
-        raise TilingError(
-            "shares of training, validation and held-out must sum to 1, and only validation may "
-            f"have none: got {', '.join(map(str, shares))} (try 0.6, 0.2, 0.2)"
-        )
-    if settings.buffer_px < tile:
-        raise TilingError(
-            f"the buffer must be at least as wide as a chip, or parts share ground: got "
-            f"buffer={settings.buffer_px} px and tile={tile} px (try buffer={tile})"
-        )
-    if isinstance(settings.block, int) and settings.block < tile:
-        raise TilingError(
-            f"a block must hold at least one chip: got block={settings.block} px and "
-            f"tile={tile} px (try block={4 * tile})"
-        )
 
 
 def _check_scenes(indexes: Sequence[LabelIndex]) -> None:

@@ -5,7 +5,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tests.tiling.labels import index_of, patchy
-from tiling.blocks import assign_blocks, choose_blocks, make_blocks, n_effective, sweep_cells
+from tiling.blocks import (
+    Blocks,
+    assign_blocks,
+    choose_blocks,
+    make_blocks,
+    n_effective,
+    sweep_cells,
+)
 from tiling.label_index import plain_index
 
 SHARES = (0.6, 0.2, 0.2)
@@ -16,9 +23,22 @@ COUNTS = hnp.arrays(
 )
 
 
+def blocks_of(counts, kept=()):
+    """Blocks of which only the counts matter."""
+    return Blocks(8, (), counts, np.isin(np.arange(len(counts)), kept))
+
+
+def test_kept_blocks_go_to_training_and_count_for_its_share():
+    counts = np.ones((20, 2), np.int64)
+    kept = [0, 1, 2, 3, 4, 5]
+    parts = assign_blocks(blocks_of(counts, kept), SHARES, rng=np.random.default_rng(0))
+    assert (parts[kept] == 0).all()
+    assert np.bincount(parts).tolist() == [12, 4, 4]
+
+
 @given(COUNTS, st.integers(0, 1000))
 def test_a_class_in_three_blocks_or_more_is_in_each_part(counts, seed):
-    parts = assign_blocks(counts, SHARES, rng=np.random.default_rng(seed))
+    parts = assign_blocks(blocks_of(counts), SHARES, rng=np.random.default_rng(seed))
     rarest = np.argsort((counts > 0).sum(axis=0), kind="stable")[0]
     blocks = counts[:, rarest] > 0
     if blocks.sum() >= 3:
@@ -29,7 +49,7 @@ def test_a_class_in_three_blocks_or_more_is_in_each_part(counts, seed):
 def test_shares_are_kept_in_the_long_run():
     rng = np.random.default_rng(0)
     counts = rng.integers(0, 100, (500, 5)) * rng.integers(0, 2, (500, 5))
-    parts = assign_blocks(counts, SHARES, rng=rng)
+    parts = assign_blocks(blocks_of(counts), SHARES, rng=rng)
     for k in range(5):
         of_class = np.bincount(parts, counts[:, k], 3) / counts[:, k].sum()
         np.testing.assert_allclose(of_class, SHARES, atol=0.05)
@@ -37,7 +57,7 @@ def test_shares_are_kept_in_the_long_run():
 
 def test_a_part_without_a_share_gets_nothing():
     counts = np.ones((20, 2), np.int64)
-    parts = assign_blocks(counts, (0.8, 0.0, 0.2), rng=np.random.default_rng(0))
+    parts = assign_blocks(blocks_of(counts), (0.8, 0.0, 0.2), rng=np.random.default_rng(0))
     assert np.bincount(parts, minlength=3).tolist() == [16, 0, 4]
 
 

@@ -57,6 +57,13 @@ def test_neighbours_overlap_by_at_least_what_is_asked(grid):
         assert all(b - a <= tile - overlap for a, b in pairwise(starts))
 
 
+def test_neighbours_answer_for_half_of_their_overlap_each():
+    chips = grid_positions([(8, 21)], 8, overlap=4)
+    assert [chip.window.col for chip in chips] == [0, 4, 8, 12, 13]
+    cores = [(chip.core.col, chip.core.col + chip.core.width) for chip in chips]
+    assert cores == [(0, 6), (6, 10), (10, 14), (14, 16), (16, 21)]
+
+
 @given(grids(), st.integers(1, 7), st.data())
 def test_rooms_keep_the_chips_that_fit(grid, cell, data):
     shapes, tile, overlap = grid

@@ -76,6 +76,14 @@ def test_the_buffer_takes_no_more_than_it_must(made):
             assert min(distance(ground(index, only), other) for other in kept) < buffer
 
 
+def test_the_buffer_starts_where_a_scene_ends_not_where_its_last_cell_would():
+    above = plain_index((5, 4), cell=4)
+    indexes = [replace(above, origin=(0, 0)), plain_index((12, 4), cell=4, origin=(5, 0))]
+    drawn = [np.full((2, 1), 2, np.int8), np.zeros((3, 1), np.int8)]
+    below = leave_buffer(indexes, drawn, buffer=3)[1]
+    assert below[:, 0].tolist() == [NO_PART, 0, 0]
+
+
 SPLITS = st.builds(
     SplitSettings,
     tile=st.sampled_from([16, 24]),
@@ -125,6 +133,30 @@ def test_a_class_in_one_corner_is_reported_missing_elsewhere():
     labels[:4, :4] = 1
     split = split_scenes([index_of(labels, cell=8, n_classes=2)], SplitSettings(tile=32))
     assert split.missing == (("validation", 1), ("held_out", 1))
+
+
+@pytest.mark.parametrize("seed", [0, 5, 7, 26, 28, 54])
+def test_training_sees_every_class_even_those_of_one_place(seed):
+    rng = np.random.default_rng(seed)
+    labels = np.zeros((300, 300), np.uint8)
+    for k in (1, 2, 3):
+        row, col = rng.integers(0, 280, 2)
+        labels[row : row + 20, col : col + 20] = k
+    index = index_of(labels, cell=8, n_classes=4)
+    split = split_scenes([index], SplitSettings(tile=32, block=64, tries=8))
+    assert [k for part, k in split.missing if part == "training"] == []
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_counts_are_what_the_chips_of_a_part_can_hold(part):
+    labels = patchy((500, 500), 3, seed=4)
+    index = index_of(labels, cell=8, n_classes=3)
+    split = split_scenes([index], SplitSettings(tile=48, block=72))
+    sampler = make_sampler([index], Sampling(48), cells=split.cells(part))
+    held = split.counts[PARTS.index(part)]
+    assert held.tolist() == [places.total[-1] for places in sampler.by_class]
+    in_cells = index.counts[split.cells(part)[0]].sum()
+    assert held.sum() < in_cells or part != "training"  # some ground is too narrow for a chip
 
 
 def test_the_same_seed_gives_the_same_split_and_another_another():
@@ -274,11 +306,12 @@ def test_random_split_of_neighbours_leaks_and_is_refused_with_the_count():
         random_split(chips, (0.5, 0.2, 0.2))
 
 
-def test_padding_is_no_ground():
+@pytest.mark.parametrize("origin", [(0, 8), (8, 0)])
+def test_padding_is_no_ground(origin):
     small = make_chip(0, Window(0, 0, 32, 32), (8, 8))
     beside = make_chip(1, Window(0, 0, 32, 32), (32, 32))
-    assert not find_leaks([small], [beside], buffer=0, origins=[(0, 0), (0, 8)]).any()
-    assert find_leaks([small], [beside], buffer=1, origins=[(0, 0), (0, 8)]).all()
+    assert not find_leaks([small], [beside], buffer=0, origins=[(0, 0), origin]).any()
+    assert find_leaks([small], [beside], buffer=1, origins=[(0, 0), origin]).all()
 
 
 def test_negative_buffer_is_refused():
