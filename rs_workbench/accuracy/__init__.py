@@ -6,6 +6,14 @@ samples. Matrices have rows for the map and columns for the reference.
 
 from rs_workbench.accuracy.allocation import allocate
 from rs_workbench.accuracy.area import design_estimate, stratified_estimate
+from rs_workbench.accuracy.blocks import block_scores
+from rs_workbench.accuracy.bootstrap import (
+    bootstrap,
+    bootstrap_blocks,
+    bootstrap_difference,
+    bootstrap_sample,
+)
+from rs_workbench.accuracy.boundary import boundary_f, boundary_iou, score_boundaries
 from rs_workbench.accuracy.compare import (
     adjust_p_values,
     agreement_table,
@@ -54,6 +62,13 @@ __all__ = [
     "agreement_table",
     "allocate",
     "binomial_interval",
+    "block_scores",
+    "bootstrap",
+    "bootstrap_blocks",
+    "bootstrap_difference",
+    "bootstrap_sample",
+    "boundary_f",
+    "boundary_iou",
     "bowker",
     "cochran_q",
     "cohen_kappa",
@@ -78,6 +93,7 @@ __all__ = [
     "ratio_estimate",
     "regression_estimate",
     "sample_size",
+    "score_boundaries",
     "stratified_estimate",
     "stuart_maxwell",
     "tau",

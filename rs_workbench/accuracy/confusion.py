@@ -17,6 +17,14 @@ from rs_workbench.errors import AccuracyError
 
 AXES = ("map", "reference")
 """Names of the axes of every matrix."""
+_STRANGE_REFERENCE = (
+    "the reference holds",
+    "recode it, ignore it as unlabelled, or declare it out of scope",
+)
+_STRANGE_MAP = (
+    "where the reference has a label, the map holds",
+    "add it to the legend or declare it as nodata",
+)
 
 
 def confusion_matrix(
@@ -201,9 +209,11 @@ class Confusion:
         nodata = _is_in(map_values, self._nodata)
         columns = _places(reference_values, self.values)
         rows = _places(map_values, self.values)
-        _refuse_strange(reference_values, joint.sum(axis=0) * (labelled & (columns < 0)), self)
+        strange = joint.sum(axis=0) * (labelled & (columns < 0))
+        _refuse_strange(reference_values, strange, self.values, _STRANGE_REFERENCE)
         there = joint[:, labelled].sum(axis=1)
-        _refuse_strange_map(map_values, there * (~nodata & (rows < 0)), self)
+        strange = there * (~nodata & (rows < 0))
+        _refuse_strange(map_values, strange, self.values, _STRANGE_MAP)
         known_rows, known_columns = ~nodata & (rows >= 0), labelled & (columns >= 0)
         cells = joint[known_rows][:, known_columns]
         # A value that did not occur may be unknown; its counts are zero.
@@ -275,22 +285,13 @@ def _places(values: NDArray[Any], classes: tuple[int, ...]) -> NDArray[np.intp]:
     return np.where(matches.any(axis=1), matches.argmax(axis=1), -1)
 
 
-def _refuse_strange(values: NDArray[Any], counts: NDArray[np.int64], confusion: Confusion) -> None:
-    if counts.any():
-        raise AccuracyError(
-            f"the reference holds {_shown(values, counts)}, not among the classes "
-            f"{list(confusion.values)}: recode it, ignore it as unlabelled, or declare it out of "
-            "scope"
-        )
-
-
-def _refuse_strange_map(
-    values: NDArray[Any], counts: NDArray[np.int64], confusion: Confusion
+def _refuse_strange(
+    values: NDArray[Any], counts: NDArray[np.int64], classes: Sequence[int], words: tuple[str, str]
 ) -> None:
     if counts.any():
         raise AccuracyError(
-            f"the map holds {_shown(values, counts)} where the reference has a label, not among "
-            f"the classes {list(confusion.values)}: add it to the legend or declare it as nodata"
+            f"{words[0]} {_shown(values, counts)}, not among the classes {list(classes)}: "
+            f"{words[1]}"
         )
 
 

@@ -128,7 +128,7 @@ def test_a_map_that_predicts_ignore_on_a_labelled_pixel_is_an_error() -> None:
     ("labels", "truth", "told"),
     [
         ([0, 1], [0, 7], r"reference holds value 7 \(1 px\).*recode it, ignore it"),
-        ([0, 3], [0, 1], r"map holds value 3 \(1 px\) where the reference has a label"),
+        ([0, 3], [0, 1], r"where the reference has a label, the map holds value 3 \(1 px\)"),
         ([0, 0.5], [0, 1], r"map holds value 0.5 \(1 px\)"),
         ([0, 1, 1], [0, 1], r"\(3,\) and \(2,\)"),
     ],
