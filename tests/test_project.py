@@ -110,6 +110,19 @@ def test_no_path_of_a_machine_and_no_registry_in_the_tree() -> None:
     assert found == []
 
 
+@pytest.mark.parametrize("framework", ["keras", "torch"])
+def test_every_test_that_needs_a_framework_is_run_with_it(framework: str) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    (either,) = re.findall(r"^WITH_EITHER := (.*)", makefile, flags=re.MULTILINE)
+    (recipe,) = re.findall(rf"^test-{framework}:.*\n\t(.*)", makefile, flags=re.MULTILINE)
+    named = recipe.replace("$(WITH_EITHER)", either).split()
+    run = {p for name in named if name.startswith("tests") for p in ROOT.glob(name)}
+    gate = re.compile(rf"^\w* ?=? ?require_framework\(\"{framework}\"\)", re.MULTILINE)
+    gated = [p for p in sources("tests") if gate.search(p.read_text(encoding="utf-8"))]
+    assert gated
+    assert [str(p) for p in gated if p not in run and not run & set(p.parents)] == []
+
+
 # Who may import whom; layers between rooms are kept by import-linter
 
 
