@@ -1,4 +1,4 @@
-# make demo               map the sample scene; make demo SCENE=my.tif maps yours
+# make demo               map the sample scene and assess the map; make demo SCENE=my.tif maps yours
 # make test               install everything, run every test and check
 # Other Python:           make demo PYTHON=python3.12
 
@@ -44,7 +44,7 @@ comma := ,
 
 demo/sample_scene.tif: .venv/base.stamp
 	@mkdir -p demo
-	$(BIN)/python -m rs_workbench.sample_scene $@ --overwrite
+	$(BIN)/python -m rs_workbench.sample_scene $@ --reference demo/sample_reference.tif --overwrite
 
 ifeq ($(SCENE),demo/sample_scene.tif)
 demo: demo/sample_scene.tif
@@ -52,6 +52,11 @@ endif
 demo: .venv/base.stamp
 	@mkdir -p '$(OUTPUT)'
 	$(BIN)/python -m rs_workbench.infer '$(SCENE)' --output '$(OUTPUT)/' --overwrite
+ifeq ($(SCENE),demo/sample_scene.tif)
+	@echo; echo "how good the map is, by the classes that were drawn:"
+	$(BIN)/python -m rs_workbench.assess '$(OUTPUT)/sample_scene_classes.tif' \
+	  demo/sample_reference.tif --output '$(OUTPUT)/sample_scene_accuracy' --overwrite
+endif
 	@echo; echo "map, quick look and report:"
 	@name="$$(basename '$(SCENE)')"; ls -1 '$(OUTPUT)/'"$${name%.*}"_*
 
