@@ -24,6 +24,7 @@ from typing import Any, TypeAlias
 from rs_workbench.errors import MissingDependencyError, ModelError, UsageError
 
 GROUP = "rs_workbench.networks"
+OURS = "rs-workbench"
 FRAMEWORKS = ("keras", "torch")
 MANY = 60
 """So many choices are still listed in a complaint."""
@@ -214,9 +215,10 @@ def _load(network: Network) -> Builder:
     try:
         builder = entry.load()
     except ModuleNotFoundError as error:
+        missing = f"{error.name}".partition(".")[0]
+        wanted = f"'rs-workbench[{network.framework}]'" if network.package == OURS else missing
         raise MissingDependencyError(
-            f"{called} needs {error.name}, which is not installed: run"
-            f"  pip install 'rs-workbench[{network.framework}]'"
+            f"{called} needs {missing}, which is not installed: run  pip install {wanted}"
         ) from error
     except (ImportError, AttributeError) as error:
         raise ModelError(

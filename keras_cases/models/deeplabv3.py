@@ -44,10 +44,11 @@ def deeplabv3plus(
     n_bands, n_classes : int
         Bands in, scores out.
     backbone : str
-        "mini" or "xception_course", which have a twin in PyTorch, or a network of keras.applications.
+        "mini" or "xception_course", which have a twin in PyTorch, or a network of
+        keras.applications such as "ResNet50".
     weights : str, optional
-        Trained weights of a backbone from keras.applications: "imagenet" (three bands only), or a
-        file that `save_weights` wrote; random where it is None.
+        Trained weights of a backbone that is not ours: "imagenet", or a file that `save_weights`
+        of it wrote; random where it is None.
     output_stride : {8, 16, 32}
         Full size over the size of the last features. Smaller sees finer and costs more; a
         backbone of 32 is changed to 16 or 8 by dilation, with the same weights. Heights and
@@ -127,7 +128,7 @@ def pyramid(
         mean = layers.GlobalAveragePooling2D(keepdims=True)(x)  # (N, 1, 1, channels)
         mean = conv(mean, width, 1, name="pyramid.mean")
         mixed = layers.Add()([mixed, mix(mean, width, name="pyramid.mix_mean")])
-    mixed = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="pyramid.norm")(mixed)
+    mixed = layers.BatchNormalization(momentum=0.9, epsilon=1e-3, name="pyramid.norm")(mixed)
     return layers.ReLU()(mixed)
 
 

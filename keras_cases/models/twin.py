@@ -13,7 +13,7 @@ def named_weights(model: keras.Model) -> dict[str, np.ndarray]:
 
     `torch_cases.models.twin.load_keras_weights` takes them.
     """
-    return {weight.path: np.asarray(weight) for weight in model.weights}
+    return {weight.path: keras.ops.convert_to_numpy(weight) for weight in model.weights}
 
 
 def save_named_weights(model: keras.Model, path: Path) -> None:

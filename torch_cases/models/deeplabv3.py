@@ -36,8 +36,8 @@ class DeepLabV3Plus(nn.Module):
         "mini" or "xception_course", which have a twin in Keras, or a network of timm, or
         "torchvision/<name>", or "smp/<name>" of segmentation_models_pytorch.
     weights : str, optional
-        Trained weights of a backbone that is not ours: "imagenet", or a file with its
-        `state_dict`; random where it is None.
+        Trained weights of a backbone that is not ours: "imagenet", or a file with the
+        `state_dict` of it; random where it is None.
     output_stride : {8, 16, 32}
         Full size over the size of the last features. Smaller sees finer and costs more; a
         backbone of 32 is changed to 16 or 8 by dilation, with the same weights. Heights and
@@ -146,7 +146,7 @@ class Pyramid(nn.Module):
         if image_pooling:
             self.mean = conv(n_in, width, 1)
             self.mix_mean = nn.Conv2d(width, width, 1, bias=False)
-        self.norm = nn.BatchNorm2d(width, momentum=0.1, eps=1e-5)
+        self.norm = nn.BatchNorm2d(width, momentum=0.1, eps=1e-3)
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -7,16 +7,13 @@ from copy import deepcopy
 import torch
 from torch import nn
 
-
 WHOLE_TILE = (nn.AdaptiveAvgPool2d, nn.GroupNorm, nn.InstanceNorm2d, nn.MultiheadAttention)
 """Layers that look at the whole tile, however large it is."""
 LARGEST = 4096
 """No network of ours sees half as far, px."""
 
 
-def structural_reach(
-    net: nn.Module, *, n_bands: int, stride: int, size: int = 256
-) -> int | None:
+def structural_reach(net: nn.Module, *, n_bands: int, stride: int, size: int = 256) -> int | None:
     """Measure the largest distance at which an input pixel can change a score.
 
     A trained network may hide part of its reach behind rectifiers and maxima. So all weights of a
