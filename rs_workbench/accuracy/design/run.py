@@ -27,6 +27,7 @@ from rs_workbench.accuracy.design.words import (
     parse_buffers,
     unique_names,
 )
+from rs_workbench.accuracy.reference.label_values import NOTHING
 from rs_workbench.accuracy.reference.legend import make_legend, parse_classes, read_legend
 from rs_workbench.accuracy.reference.legend_files import Entry
 from rs_workbench.errors import UsageError
@@ -81,7 +82,7 @@ def prepare(
     strata = count_strata(
         map_path,
         buffers=parse_buffers(options.buffer, legend),
-        nodata=options.nodata,
+        nodata=(NOTHING, *options.nodata),  # as rsw assess reads the map
         on_progress=on_progress,
     )
     legend, unnamed = _complete(legend, strata)
@@ -134,7 +135,6 @@ def draw_and_write(prepared: Prepared, out: Path, options: DesignOptions) -> Sam
 
 
 def _legend(map_path: str | Path, options: DesignOptions) -> tuple[LegendClass, ...]:
-
     found = parse_classes(options.classes) if options.classes else read_legend(map_path)
     return tuple(c for c in found if c.value not in options.nodata)
 
@@ -186,7 +186,6 @@ def _request(
     legend: Sequence[LegendClass],
     options: DesignOptions,
 ) -> Request:
-
     target, place = options.target_se, None
     if options.target_area_se is not None:
         value, target = parse_area_target(options.target_area_se, legend, population.area_ha)
