@@ -14,6 +14,7 @@ from keras import layers
 
 from keras_cases.models.backbones import keras_backbone
 from keras_cases.models.xception import MINI, XCEPTION, conv, sep_conv, xception
+from rs_workbench.errors import UsageError
 from rs_workbench.networks import check_choice
 
 Decoder = Literal["course", "fine"]
@@ -93,6 +94,11 @@ def deeplabv3plus(
     """
     check_choice("decoder", decoder, get_args(Decoder))
     check_choice("output stride", output_stride, (8, 16) if backbone in OWN else (8, 16, 32))
+    if weights and backbone in OWN:
+        raise UsageError(
+            f"there are no trained weights for backbone '{backbone}', but weights='{weights}' was"
+            " asked for: leave weights out or choose another backbone"
+        )
     image = keras.Input((None, None, n_bands), name="image")
     if backbone in OWN:
         features = xception(image, OWN[backbone], output_stride=output_stride)

@@ -69,6 +69,11 @@ WRONG = [
     ("cbrr_unet", {"up": "conv"}, "no upsampling 'conv': choose bilinear or nearest"),
     ("deeplabv3plus", {"decoder": "fien"}, "no decoder 'fien', did you mean 'fine'"),
     ("deeplabv3plus", {"output_stride": 32}, "no output stride '32'.*16 or 8"),
+    (
+        "deeplabv3plus",
+        {"weights": "imagenet"},
+        "no trained weights for backbone 'mini', but weigh",
+    ),
     ("deeplabv3plus", {"backbone": "resnett50"}, "'resnett50', did you mean .*'resnet50'"),
 ]
 

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from rs_workbench.errors import UsageError
 from rs_workbench.networks import check_choice
 from torch_cases.models.backbones import torch_backbone
 from torch_cases.models.xception import MINI, XCEPTION, SepConv, Xception, conv, initialise
@@ -98,6 +99,11 @@ class DeepLabV3Plus(nn.Module):
         super().__init__()
         check_choice("decoder", decoder, get_args(Decoder))
         check_choice("output stride", output_stride, (8, 16) if backbone in OWN else (8, 16, 32))
+        if weights and backbone in OWN:
+            raise UsageError(
+                f"there are no trained weights for backbone '{backbone}', but weights='{weights}' was"
+                " asked for: leave weights out or choose another backbone"
+            )
         if backbone in OWN:
             self.backbone = Xception(n_bands, OWN[backbone], output_stride=output_stride)
         else:
