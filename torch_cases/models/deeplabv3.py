@@ -101,8 +101,8 @@ class DeepLabV3Plus(nn.Module):
         check_choice("output stride", output_stride, (8, 16) if backbone in OWN else (8, 16, 32))
         if weights and backbone in OWN:
             raise UsageError(
-                f"there are no trained weights for backbone '{backbone}', but weights='{weights}' was"
-                " asked for: leave weights out or choose another backbone"
+                f"there are no trained weights for backbone '{backbone}', but weights='{weights}'"
+                " was asked for: leave weights out or choose another backbone"
             )
         if backbone in OWN:
             self.backbone = Xception(n_bands, OWN[backbone], output_stride=output_stride)
