@@ -215,7 +215,7 @@ def _or_stand_in(sample: SampleSet) -> str:
     """Write what else one can do, as the end of a sentence."""
     if sample.stand_in is None:
         return ""
-    return f", or use the stand-in: rsw samples draw {sample.name}"
+    return f", or use the stand-in: rsw samples draw {sample.name} FOLDER"
 
 
 def _is_wrong(error: Exception) -> bool:

@@ -161,7 +161,7 @@ def _check_downloadable(
         if not sample.urls_of(file, mirror=mirror) and sample.made_from(file) is None
     ]
     if nowhere:
-        stand_in = f", or use the stand-in: rsw samples draw {sample.name}"
+        stand_in = f", or use the stand-in: rsw samples draw {sample.name} FOLDER"
         raise SampleError(
             f"{sample.name} cannot be downloaded whole ({sample.by_hand}): set {DATA} to a folder "
             f"that holds {sample.name}/ with {len(nowhere)} such file"

@@ -119,7 +119,7 @@ def test_offline_says_what_to_do(
     assert "set RSW_DATA to a folder with toy/" in text
     assert "run  rsw samples fetch toy  where there is internet" in text
     assert f"copy the folder to '{tmp_path / 'cache' / 'toy'}'" in text
-    assert text.endswith("or use the stand-in: rsw samples draw toy")
+    assert text.endswith("or use the stand-in: rsw samples draw toy FOLDER")
     assert caught.value.exit_code == 1
 
 
