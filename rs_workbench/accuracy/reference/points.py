@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,7 +54,8 @@ def match_labels(
     Raises
     ------
     AccuracyError
-        If a label is not in the legend.
+        If a label is not in the legend, or the name of several classes, or `recode` names a class
+        that is none.
 
     Examples
     --------
@@ -69,11 +70,15 @@ def match_labels(
         found[key] = meaning.of(key)
     strange = Counter(key for key in keys if found[key] is None)
     if strange:
-        shown = ", ".join(f"{_shown(key)} ({n} rows)" for key, n in strange.most_common(5))
+        shown = ", ".join(
+            f"{_shown(key)} ({n} {'row' if n == 1 else 'rows'})"
+            for key, n in strange.most_common(5)
+        )
         classes = ", ".join(f"{c.value} {c.name}" for c in legend)
         raise AccuracyError(
             f"'{source}' holds labels that are not in the legend: {shown}; the map's classes are "
-            f"{classes}: translate with --recode, or leave out with --out-of-scope or --unlabelled"
+            f"{classes}: translate with --recode, leave out with --out-of-scope or --unlabelled, "
+            "or name all classes with --classes"
         )
     return np.array([found[key] for key in keys], np.intp)
 
@@ -84,11 +89,16 @@ class _Meaning:
         self.beyond = {_key(v) for v in values.out_of_scope}
         self.recode = {_key(v): target for v, target in values.recode.items()}
         self.by_value = {float(c.value): place for place, c in enumerate(legend)}
-        self.by_name: dict[Value, int] = {}
-        for place, entry in reversed(list(enumerate(legend))):
-            for name in (entry.name, entry.name_zh, legend_label(entry)):
-                if name:
-                    self.by_name[" ".join(name.casefold().split())] = place
+        self.by_name: dict[Value, set[int]] = defaultdict(set)
+        for place, entry in enumerate(legend):
+            for name in filter(None, (entry.name, entry.name_zh, legend_label(entry))):
+                self.by_name[" ".join(name.casefold().split())].add(place)
+        strange = sorted(set(self.recode.values()) - {c.value for c in legend})
+        if strange:
+            raise AccuracyError(
+                f"--recode gives class {strange[0]}, but the map's classes are "
+                f"{[c.value for c in legend]}: name one of them, or add it with --classes"
+            )
 
     def of(self, key: Value | None) -> int | None:
         """Index of the class, -1 or -2; None where it is nothing known."""
@@ -99,8 +109,17 @@ class _Meaning:
         if key in self.recode:
             return self.by_value.get(float(self.recode[key]))
         if isinstance(key, str):
-            return self.by_name.get(key)
+            return self._named(key)
         return self.by_value.get(key) if key is not None else None
+
+    def _named(self, key: str) -> int | None:
+        places = self.by_name.get(key, set())
+        if len(places) > 1:
+            raise AccuracyError(
+                f"the label '{key}' is the name of {len(places)} classes of the map: label by the "
+                "values of the classes, or give them other names with --classes"
+            )
+        return next(iter(places), None)
 
 
 def _key(label: object) -> Value | None:
@@ -118,6 +137,10 @@ def _number(label: object) -> Value:
         return float(label)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return str(label)
+
+
+def _rows(n: int) -> str:
+    return "1 row" if n == 1 else f"{n} rows"
 
 
 def _shown(key: Value | None) -> str:

@@ -15,7 +15,7 @@ from rs_workbench.accuracy.reference.raster_tally import class_index
 from rs_workbench.accuracy.reference.vector_file import VectorReference
 from rs_workbench.card import LegendClass
 from rs_workbench.errors import AccuracyError
-from rs_workbench.raster_gdal import GDAL_ERRORS
+from rs_workbench.raster_gdal import GDAL_ERRORS, gdal_settings
 from rs_workbench.raster_scene import Scene, crs_of
 
 NO_MAP = -1
@@ -46,7 +46,8 @@ def to_map(
     Raises
     ------
     AccuracyError
-        If the map has no georeference or coordinate system, or that of the reference is unknown.
+        If the map has no georeference or coordinate system, or that of the reference is unknown
+        or cannot hold its coordinates.
     """
     crs = crs_of(scene)
     if crs is None or scene.transform is None:
@@ -55,22 +56,43 @@ def to_map(
             f"'{scene.name}' has no {what}, so that {reference.kind} cannot be placed on it: "
             f"set it, with  gdal_edit.py -a_srs EPSG:... '{scene.path}'"
         )
-    try:
-        theirs = CRS.from_user_input(reference.crs)
-        xs, ys = xy.T
-        if theirs != crs:
-            xs, ys = transform(theirs, crs, xs, ys)
-    except (CRSError, *GDAL_ERRORS) as error:
-        raise AccuracyError(
-            f"'{reference.crs}' of '{reference.name}' is no coordinate system that can be brought "
-            "to the map's: name one with --crs, such as --crs EPSG:4326"
-        ) from error
+    xs, ys = _in_crs(reference, xy, crs)
     forward = np.array(scene.transform[:9]).reshape(3, 3)
-    places = np.stack([np.asarray(xs, float), np.asarray(ys, float), np.ones(len(xy))])
+    places = np.stack([xs, ys, np.ones(len(xy))])
     places[:, ~np.isfinite(places).all(axis=0)] = np.inf
     with np.errstate(invalid="ignore"):
         cols, rows, _ = np.linalg.inv(forward) @ places
     return np.where(np.isfinite(places[:1]).T, np.stack([rows, cols], axis=1), np.inf)
+
+
+def _in_crs(
+    reference: VectorReference, xy: NDArray[np.float64], crs: CRS
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bring coordinates to another coordinate system; infinite where that cannot be."""
+    with gdal_settings():
+        try:
+            theirs = CRS.from_user_input(reference.crs)
+        except (CRSError, *GDAL_ERRORS) as error:
+            raise AccuracyError(
+                f"'{reference.crs}' of '{reference.name}' is no coordinate system that can be "
+                "brought to the map's: name one with --crs, such as --crs EPSG:4326"
+            ) from error
+        if theirs == crs:
+            return xy[:, 0], xy[:, 1]
+        try:
+            xs, ys = transform(theirs, crs, *xy.T)
+        except (CRSError, *GDAL_ERRORS) as error:
+            raise AccuracyError(
+                f"coordinates of '{reference.name}', such as ({xy[0, 0]:g}, {xy[0, 1]:g}), cannot "
+                f"be brought from {_short(reference.crs)} to the map's coordinate system: name "
+                "the one that they are in with --crs"
+            ) from error
+    return np.asarray(xs, float), np.asarray(ys, float)
+
+
+def _short(crs: str) -> str:
+    """Name of a coordinate system, which may be given as WKT."""
+    return crs if len(crs) < 40 else crs.split('"')[1] if '"' in crs else "its coordinate system"
 
 
 def locate(

@@ -6,8 +6,6 @@ some drivers of GDAL would run queries or follow references on opening.
 
 from __future__ import annotations
 
-import csv
-import io
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,16 +15,21 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_workbench.accuracy.reference.shapefile import check_parts, guess_encoding
+from rs_workbench.accuracy.reference.vector_csv import Table, read_csv
 from rs_workbench.errors import AccuracyError
 
-VECTOR_SUFFIXES = (".gpkg", ".geojson", ".json", ".shp", ".fgb", ".csv", ".tsv", ".txt")
+_TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
+_FOREIGN_SUFFIXES = (
+    ".kml", ".kmz", ".gml", ".gpx", ".xls", ".xlsx", ".ods", ".dbf", ".shx", ".tab", ".mif",
+    ".gdb", ".parquet", ".zip",
+)  # fmt: skip
 LABEL_COLUMNS = (
     "reference", "ref_class", "ref", "class", "label", "landcover", "land_cover", "lulc",
     "category", "class_name", "code", "类别", "地类", "标签",
 )  # fmt: skip
 _BEGINNINGS = {".gpkg": b"SQLite format 3\0", ".shp": b"\x00\x00\x27\x0a", ".fgb": b"fgb\x03"}
-_POSITIONS = (("x", "y"), ("lon", "lat"), ("longitude", "latitude"), ("easting", "northing"))
-_POINT, _POLYGONS = 0, (3, 6)
+_POINT, _MULTIPOINT, _POLYGONS = 0, 4, (3, 6)
 
 
 @dataclass(frozen=True)
@@ -66,13 +69,26 @@ class VectorReference:
         return len(self.labels)
 
 
-@dataclass(frozen=True)
-class _Table:
-    """Rows as they come from a file."""
+def is_vector(path: Path) -> bool:
+    """Tell points and polygons from rasters by the name of their file.
 
-    geometry: NDArray[np.object_]
-    columns: dict[str, NDArray[Any]]
-    crs: str | None
+    Parameters
+    ----------
+    path : Path
+        A reference.
+
+    Returns
+    -------
+    bool
+        True, too, for formats that `read_reference` refuses with the ones it takes.
+
+    Examples
+    --------
+    >>> is_vector(Path("a.GPKG")), is_vector(Path("a.kml")), is_vector(Path("a.tif"))
+    (True, True, False)
+    """
+    known = (*_BEGINNINGS, ".geojson", ".json", *_TEXT_SUFFIXES, *_FOREIGN_SUFFIXES)
+    return path.suffix.lower() in known
 
 
 def read_reference(
@@ -110,9 +126,11 @@ def read_reference(
     file = Path(path)
     if not file.is_file():
         raise AccuracyError(f"'{path}' was not found: check the name and the folder")
-    is_text = file.suffix.lower() in (".csv", ".tsv", ".txt")
-    table = _read_csv(file) if is_text else _read_layer(file, layer)
-    known = crs or table.crs
+    is_text = file.suffix.lower() in _TEXT_SUFFIXES
+    table = read_csv(file) if is_text else _read_layer(file, layer)
+    if not len(table.geometry):
+        raise AccuracyError(_nothing(file.name))
+    known = f"EPSG:{crs}" if crs and crs.isdecimal() else crs or table.crs
     if not known:
         raise AccuracyError(
             f"'{file.name}' does not say in which coordinate system it is: name it with --crs, "
@@ -122,25 +140,49 @@ def read_reference(
     return _with_geometry(file.name, table, known, named)
 
 
-def _with_geometry(name: str, table: _Table, crs: str, column: str) -> VectorReference:
+def _nothing(name: str) -> str:
+    return f"'{name}' holds nothing with a place: give a layer with points or polygons"
+
+
+def _with_geometry(name: str, table: Table, crs: str, column: str) -> VectorReference:
     import shapely
 
     there = ~(shapely.is_missing(table.geometry) | shapely.is_empty(table.geometry))
-    geometry = shapely.force_2d(table.geometry[there])
-    kinds = set(shapely.get_type_id(geometry).tolist())
-    if kinds == {_POINT}:
-        kind: Literal["points", "polygons"] = "points"
-    elif kinds and kinds <= set(_POLYGONS):
-        kind = "polygons"
-    else:
-        found = sorted({g.geom_type for g in geometry}) or ["nothing with a place"]
-        raise AccuracyError(
-            f"'{name}' holds {' and '.join(found)}, but a reference is made of points, or of "
-            "polygons: keep one of the two in a layer of its own"
-        )
+    geometry = _single_points(shapely.force_2d(table.geometry[there]))
+    if not len(geometry):
+        raise AccuracyError(_nothing(name))
     columns = {key.casefold(): values[there] for key, values in table.columns.items()}
     labels = columns[column.casefold()].astype(object)
+    kind = _kind(name, geometry)
     return VectorReference(name, kind, geometry, labels, crs, columns, column, int((~there).sum()))
+
+
+def _single_points(geometry: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Take points out of MultiPoints of one, which many programs write for points."""
+    import shapely
+
+    alone = (shapely.get_type_id(geometry) == _MULTIPOINT) & (
+        shapely.get_num_geometries(geometry) == 1
+    )
+    geometry[alone] = shapely.get_geometry(geometry[alone], 0)
+    return geometry
+
+
+def _kind(name: str, geometry: NDArray[np.object_]) -> Literal["points", "polygons"]:
+    import shapely
+
+    kinds = set(shapely.get_type_id(geometry).tolist())
+    if kinds == {_POINT}:
+        return "points"
+    if kinds <= set(_POLYGONS):
+        return "polygons"
+    remedy = "keep one of the two in a layer of its own"
+    if kinds <= {_POINT, _MULTIPOINT}:
+        remedy = "part them into single points, with 'Multipart to singleparts' in QGIS"
+    found = " and ".join(sorted({g.geom_type for g in geometry}))
+    raise AccuracyError(
+        f"'{name}' holds {found}, but a reference is made of points, or of polygons: {remedy}"
+    )
 
 
 def _label_column(name: str, columns: Mapping[str, Any], asked: str | None) -> str:
@@ -172,25 +214,33 @@ def _check_beginning(path: Path) -> None:
         )
 
 
-def _read_layer(path: Path, layer: str | None) -> _Table:
+def _read_layer(path: Path, layer: str | None) -> Table:
     import shapely
     from pyogrio.errors import DataLayerError, DataSourceError
     from pyogrio.raw import read
 
     _check_beginning(path)
+    encoding = None
+    if path.suffix.lower() == ".shp":
+        check_parts(path)
+        encoding = guess_encoding(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             chosen = _choose_layer(path, layer)
-            meta, _, geometry, values = read(path, layer=chosen, datetime_as_string=True)
+            meta, _, geometry, values = read(
+                path, layer=chosen, datetime_as_string=True, encoding=encoding
+            )
         shapes = shapely.from_wkb(geometry, on_invalid="ignore")
+    except AccuracyError:
+        raise
     except (DataSourceError, DataLayerError, ValueError) as error:
         raise AccuracyError(
             f"'{path.name}' cannot be read ({str(error).splitlines()[0]}): open it in QGIS and "
             "save it as a GeoPackage"
         ) from error
     columns = dict(zip(map(str, meta["fields"]), values, strict=True))
-    return _Table(np.asarray(shapes, object), columns, meta["crs"])
+    return Table(np.asarray(shapes, object), columns, meta["crs"])
 
 
 def _choose_layer(path: Path, asked: str | None) -> str:
@@ -205,66 +255,11 @@ def _choose_layer(path: Path, asked: str | None) -> str:
         )
     if asked is not None:
         return asked
+    if not placed:
+        raise AccuracyError(_nothing(path.name))
     if len(placed) != 1 and "sample" not in placed:
         raise AccuracyError(
             f"'{path.name}' has {len(placed)} layers with geometry ({', '.join(placed)}): choose "
             "one with --layer"
         )
     return "sample" if "sample" in placed else placed[0]
-
-
-def _read_csv(path: Path) -> _Table:
-    import shapely
-
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        text = path.read_text(encoding="gb18030", errors="replace")
-    header = text.split("\n", 1)[0]
-    rows = list(csv.reader(io.StringIO(text), delimiter=max(",;\t", key=header.count)))
-    names = [name.strip() for name in rows[0]] if rows else []
-    body = [row for row in rows[1:] if any(cell.strip() for cell in row)]
-    uneven = next((n for n, row in enumerate(body, 2) if len(row) != len(names)), None)
-    if uneven is not None:
-        raise AccuracyError(
-            f"'{path.name}' has {len(body[uneven - 2])} cells in row {uneven}, but {len(names)} "
-            "columns: put text with commas between quotes"
-        )
-    columns = {
-        name: np.array([row[place].strip() or None for row in body], object)
-        for place, name in enumerate(names)
-    }
-    by_name = {name.casefold(): name for name in names}
-    pair = next((p for p in _POSITIONS if set(p) <= set(by_name)), None)
-    if pair is None:
-        raise AccuracyError(
-            f"'{path.name}' has no columns x and y, or lon and lat, but {', '.join(names)}: "
-            "rename the columns of the coordinates"
-        )
-    places = [_numbers(path.name, columns[by_name[axis]], axis) for axis in pair]
-    points = shapely.points(*places)
-    points[np.isnan(places).any(axis=0)] = None
-    return _Table(points, columns, _csv_crs(path.name, columns, by_name.get("crs")))
-
-
-def _numbers(name: str, cells: NDArray[np.object_], axis: str) -> NDArray[np.float64]:
-    numbers = np.full(len(cells), np.nan)
-    for row, cell in enumerate(cells):
-        try:
-            numbers[row] = np.nan if cell is None else float(cell)
-        except ValueError as error:
-            raise AccuracyError(
-                f"'{name}' has {axis} = '{cell}' in row {row + 2}, which is no number: write "
-                "coordinates as 12.345"
-            ) from error
-    return numbers
-
-
-def _csv_crs(name: str, columns: Mapping[str, NDArray[Any]], column: str | None) -> str | None:
-    found = sorted({str(v) for v in columns[column] if v is not None}) if column else []
-    if len(found) > 1:
-        raise AccuracyError(
-            f"'{name}' is in several coordinate systems ({', '.join(found[:5])}): bring all "
-            "points to one first"
-        )
-    return found[0] if found else None
