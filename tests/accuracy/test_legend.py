@@ -204,3 +204,25 @@ def test_real_labels(data_folder):
     assert [c.value for c in read_legend(path)] == [0, 1, 2, 3, 4, 5, 6]
     path = data_folder / "landsat7_chiapas" / "training_data.gtif"
     assert [c.value for c in read_legend(path)] == [1, 2, 3, 4, 5]
+
+
+def test_values_that_the_user_calls_nodata_are_no_classes(tmp_path):
+    pixels = np.array([[[1, 2, -9999]]], np.int16)
+    path = write_tif(tmp_path / "m.tif", pixels)
+    assert [c.value for c in read_legend(path, nodata=(-9999,))] == [1, 2]
+    with pytest.raises(AccuracyError, match=r"\[-9999\].*--map-nodata"):
+        read_legend(path)
+
+
+@pytest.mark.parametrize("strange", [np.inf, -np.inf])
+def test_infinity_is_no_class(tmp_path, strange):
+    path = write_tif(tmp_path / "m.tif", np.array([[[1, strange]]], np.float32))
+    with pytest.raises(AccuracyError, match=f"no class map, since it holds {strange}"):
+        read_legend(path)
+
+
+def test_complex_values_are_no_classes(tmp_path, recwarn):
+    path = write_tif(tmp_path / "m.tif", np.ones((1, 2, 2), np.complex64))
+    with pytest.raises(AccuracyError, match=r"'m\.tif' holds complex values"):
+        read_legend(path)
+    assert not [w for w in recwarn if "Complex" in w.category.__name__]

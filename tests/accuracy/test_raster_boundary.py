@@ -85,7 +85,7 @@ def test_a_grid_without_metres_is_measured_in_pixels(tmp_path, arrays):
     found = boundary_scores(pair, legend())
     assert [str(s) for s in found] == [str(s) for s in score_boundaries(*arrays, 3, tolerance=2)]
     assert np.isnan(found[0].mean_distance_m)
-    with pytest.raises(UsageError, match=r"'map.*compared in pixels: got a tolerance of 15 m"):
+    with pytest.raises(UsageError, match=r"'map.*compared in pixels: got a distance of 15 m"):
         boundary_scores(pair, legend(), tolerance_m=15)
 
 

@@ -11,7 +11,7 @@ from rs_workbench.accuracy.reference.raster_count import count_pair
 from rs_workbench.accuracy.reference.raster_pair import open_pair
 from rs_workbench.errors import AccuracyError, UsageError
 from tests.accuracy.pairs import LEGEND, expected, labels, same, shifted, write
-from tests.workbench.rasters import UTM, write_tif
+from tests.workbench.rasters import NORTH_UP, UTM, write_tif
 
 
 @pytest.fixture
@@ -97,6 +97,8 @@ def test_grids_that_differ_are_refused(tmp_path, pair):
     half = shifted(0.5)
     refused(r"origin \(500005, 5000000\), map \(500000, .*0\.500 columns", transform=half)
     refused("another orientation", transform=Affine(10, 0.2, 500_000, 0.2, -10, 5_000_000))
+    turned = NORTH_UP @ NORTH_UP.rotation(30)
+    refused(r"pixel size 10 x 10 and another orientation, map 10 x 10", transform=turned)
     far = shifted(1000)
     refused("'other.tif' and 'map.tif' do not overlap: x 510000 to 510500", transform=far)
     refused("'other.tif' has no coordinate system, but 'map.tif' has one", crs=None)

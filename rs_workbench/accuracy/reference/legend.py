@@ -8,7 +8,7 @@ without names gets its classes from its pixels.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from rs_workbench.accuracy.reference.legend_files import (
@@ -23,13 +23,17 @@ from rs_workbench.card import MAX_CLASS_VALUE, LegendClass, spread_color
 from rs_workbench.errors import AccuracyError, UsageError
 
 
-def read_legend(map_path: str | Path) -> tuple[LegendClass, ...]:
+def read_legend(
+    map_path: str | Path, *, nodata: Collection[float] = ()
+) -> tuple[LegendClass, ...]:
     """Find the classes of a map.
 
     Parameters
     ----------
     map_path : str or Path
         The map.
+    nodata : collection of float
+        Values that mean no class, beside the declared one.
 
     Returns
     -------
@@ -46,7 +50,8 @@ def read_legend(map_path: str | Path) -> tuple[LegendClass, ...]:
     """
     from rs_workbench.accuracy.reference.raster_legend import read_inside, read_values
 
-    nodata, inside = read_inside(map_path)
+    declared, inside = read_inside(map_path)
+    left_out = {*declared, *nodata}
     path = Path(map_path)
     sources = [
         report_entries(read_report(path.with_name(f"{path.stem}_report.json"))),
@@ -54,15 +59,15 @@ def read_legend(map_path: str | Path) -> tuple[LegendClass, ...]:
         inside,
         read_qml(path.with_suffix(".qml")),
     ]
-    found = _merge(sources, nodata)
+    found = _merge(sources, left_out)
     if not found:
-        found = _with_colors(dict.fromkeys(read_values(map_path), Entry()), sources)
+        values = read_values(map_path, nodata=left_out)
+        found = _with_colors(dict.fromkeys(values, Entry()), sources)
     return make_legend(found, path.name)
 
 
-def _merge(sources: Sequence[Entries], nodata: Iterable[float]) -> Entries:
+def _merge(sources: Sequence[Entries], left_out: Collection[float]) -> Entries:
     """Take names from the first source that has any, and colours from all."""
-    left_out = set(nodata)
     for source in sources:
         entries = {v: e for v, e in source.items() if e.name and v not in left_out}
         if entries:
@@ -110,7 +115,8 @@ def make_legend(entries: Mapping[int, Entry], source: str) -> tuple[LegendClass,
     if wrong:
         raise AccuracyError(
             f"'{source}' holds class values {wrong[:5]}, but they must lie between 0 and "
-            f"{MAX_CLASS_VALUE}: give the classes other numbers first, with gdal_calc or in QGIS"
+            f"{MAX_CLASS_VALUE}: declare what is no class with --map-nodata, or give the classes "
+            "other numbers first, with gdal_calc or in QGIS"
         )
     return tuple(
         LegendClass(

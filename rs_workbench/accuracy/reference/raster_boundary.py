@@ -70,8 +70,8 @@ def boundary_scores(
     if size is None and not (tolerance_m is None and max_distance_m is None):
         raise UsageError(
             f"'{scene.name}' has no coordinate system with a length, so borders are compared in "
-            f"pixels: got a tolerance of {tolerance_m} m and a longest distance of "
-            f"{max_distance_m} m; leave them out, or give the map its coordinate system"
+            f"pixels: got a distance of {tolerance_m or max_distance_m:g} m; leave out "
+            "--tolerance, or give the map its coordinate system"
         )
     counts = BoundaryCounts(
         len(legend),

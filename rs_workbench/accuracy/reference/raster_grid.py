@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import hypot
 
 import numpy as np
 from affine import Affine
+from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.transform import array_bounds
@@ -156,8 +158,9 @@ def _differences(map_scene: Scene, reference: Scene) -> list[str]:
         return [f"coordinate system {names[0]}, map {names[1]}"]
     shift, drift = _shift_and_drift(ours, theirs, reference.shape)
     if drift > _TOLERANCE_PX:
-        sizes = [f"{abs(t.a):.10g} x {abs(t.e):.10g}" for t in (theirs, ours)]
-        turned = "" if sizes[0] != sizes[1] else " and another orientation"
+        sizes = [f"{hypot(t.a, t.d):.10g} x {hypot(t.b, t.e):.10g}" for t in (theirs, ours)]
+        same = np.allclose(_directions(theirs), _directions(ours), atol=1e-6)
+        turned = "" if same else " and another orientation"
         found.append(f"pixel size {sizes[0]}{turned}, map {sizes[1]}")
     elif np.abs(shift - np.rint(shift)).max() > _TOLERANCE_PX:
         origins = [f"({t.c:.10g}, {t.f:.10g})" for t in (theirs, ours)]
@@ -167,6 +170,11 @@ def _differences(map_scene: Scene, reference: Scene) -> list[str]:
             "rows off"
         )
     return found
+
+
+def _directions(t: Affine) -> NDArray[np.float64]:
+    """Give unit vectors along rows and columns."""
+    return np.array([[t.a, t.d], [t.b, t.e]]) / [[hypot(t.a, t.d)], [hypot(t.b, t.e)]]
 
 
 def _shift_and_drift(

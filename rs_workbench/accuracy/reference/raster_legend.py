@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +69,15 @@ def _palette(dataset: rasterio.DatasetReader) -> dict[int, str]:
     return {v: "#" + "".join(f"{part:02x}" for part in c[:3]) for v, c in opaque.items()}
 
 
-def read_values(map_path: str | Path) -> list[int]:
+def read_values(map_path: str | Path, *, nodata: Collection[float] = ()) -> list[int]:
     """Find the values of a map in one pass over its pixels, in bounded memory.
 
     Parameters
     ----------
     map_path : str or Path
         The map.
+    nodata : collection of float
+        Values that mean no class, beside the declared one.
 
     Returns
     -------
@@ -85,18 +87,21 @@ def read_values(map_path: str | Path) -> list[int]:
     Raises
     ------
     AccuracyError
-        If it holds fractions or too many values to be a class map, or cannot be read.
+        If it holds fractions, infinity, complex numbers or too many values to be a class map, or
+        cannot be read.
     """
     scene, found = describe_raster(map_path), np.zeros(0)
+    if scene.dtypes[0].startswith("complex"):
+        raise AccuracyError(f"'{scene.name}' holds complex values: give a map of classes")
     with gdal_settings(), open_dataset(scene.path) as dataset:
         for pixels in _valid_pixels(dataset, scene.name):
-            found = np.union1d(found, pixels)
+            found = np.union1d(found, pixels[~np.isin(pixels, list(nodata))])
             _refuse_measurements(found, scene.name)
     return [int(v) for v in found]
 
 
 def _refuse_measurements(values: NDArray[Any], name: str) -> None:
-    fractions = values[values != np.rint(values)]
+    fractions = values[(values != np.rint(values)) | np.isinf(values)]
     if fractions.size:
         raise AccuracyError(
             f"'{name}' is no class map, since it holds {fractions[0]:g}: classes are whole "
