@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from rs_workbench.accuracy.assess.options import AssessOptions
     from rs_workbench.accuracy.result import Assessment
     from rs_workbench.progress import OnProgress
-
-VECTOR_SUFFIXES = (".gpkg", ".geojson", ".json", ".shp", ".fgb", ".csv")
 
 
 def assess_map(
@@ -67,33 +66,40 @@ def assess_map(
     --------
     >>> result = assess_map("map.tif", "points.gpkg", "report")  # doctest: +SKIP
     """
-    from rs_workbench.accuracy.assess.options import AssessOptions
+    from rs_workbench.accuracy.assess.options import AssessOptions, check_options
+    from rs_workbench.accuracy.assess.work_folder import work_folder
     from rs_workbench.accuracy.reference.legend import parse_classes, read_legend
-    from rs_workbench.accuracy.reference.training import refuse_training
+    from rs_workbench.accuracy.reference.training import refuse_itself, refuse_training
+    from rs_workbench.accuracy.reference.vector_file import is_vector
     from rs_workbench.accuracy.report.files import check_report, write_report
 
     options = options or AssessOptions()
     paths = Path(map_path), Path(reference_path)
+    check_options(options, paths[1].name, vector=is_vector(paths[1]))
     out = None if folder is None else Path(folder)
     if out is not None:
         check_report(out, overwrite=overwrite)
     training = refuse_training(
         paths[1], paths[0], training=options.training, allow=options.allow_training
     )
-    legend = parse_classes(options.classes) if options.classes else read_legend(paths[0])
-    with _work_folder(out) as work:
-        compare = _comparer(paths[1])
+    refuse_itself(*paths, options.compare)
+    nodata = options.values.map_nodata
+    legend = (
+        parse_classes(options.classes) if options.classes else read_legend(paths[0], nodata=nodata)
+    )
+    with work_folder(out) as work:
+        compare = _comparer(vector=is_vector(paths[1]))
         found = compare(paths, legend, options, folder=work, on_progress=on_progress)
         found = replace(found, training=training or found.training, version=_version())
         if found.training:  # an estimate of the map's accuracy it is not
             found = replace(found, estimate=None)
         if out is not None:
-            write_report(found, out, lang=lang, overwrite=overwrite)
+            write_report(found, out, lang=lang, overwrite=overwrite, made=work)
     return found
 
 
-def _comparer(reference: Path) -> Callable[..., Assessment]:
-    if reference.suffix.lower() in VECTOR_SUFFIXES:
+def _comparer(*, vector: bool) -> Callable[..., Assessment]:
+    if vector:
         from rs_workbench.accuracy.assess.units import assess_vector
 
         return assess_vector
@@ -102,28 +108,24 @@ def _comparer(reference: Path) -> Callable[..., Assessment]:
     return assess_raster
 
 
-@contextmanager
-def _work_folder(out: Path | None) -> Iterator[Path | None]:
-    """Folder for the error map, which moves to its place only when all went well."""
-    if out is None:
-        yield None
-        return
-    import tempfile
-
-    from rs_workbench.journal import explain_disk_errors
-
-    with explain_disk_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".assess.", suffix=".part", dir=out) as name:
-            yield Path(name)
-            for path in Path(name).iterdir():
-                path.replace(out / path.name)
-
-
 def _version() -> str:
     from importlib.metadata import version
 
     return version("rs-workbench")
+
+
+def _stoppable(function: Callable[..., None]) -> Callable[..., None]:
+    """Say on Ctrl-C that nothing is left to go on with."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except KeyboardInterrupt:
+            click.echo("stopped: nothing was written", err=True)
+            sys.exit(1)
+
+    return wrapped
 
 
 @click.command(name="map")
@@ -201,6 +203,7 @@ def _version() -> str:
 @shared.progress
 @shared.quiet
 @shared.explain_errors
+@_stoppable
 def map_command(
     map_path: str,
     reference: str,

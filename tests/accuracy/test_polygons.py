@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
-from shapely.geometry import box
+from shapely.geometry import Polygon, box
 
 from rs_workbench.accuracy.reference import raster_windows
 from rs_workbench.accuracy.reference.label_values import LabelValues
@@ -102,8 +102,16 @@ def test_what_is_left_out(tmp_path, our_map, pixels):
     assert counts.rows.tolist() == [0]
     assert counts.matrix.sum() + counts.map_nodata == 20
     assert counts.map_nodata == (pixels[:4, :5] == 255).sum()
-    left = counts.unlabelled, counts.out_of_scope, counts.without_pixel, counts.outside
-    assert left == (6, 10, 1, 1)
+    left = counts.unlabelled, counts.out_of_scope, counts.without_pixel
+    assert left == (6, 10, 1)
+    assert (counts.outside, counts.wholly_outside) == (25, 1)
+
+
+def test_what_polygons_hold_beyond_the_map_is_told_in_pixels(tmp_path, our_map, pixels):
+    crossing = [box(-3, -2, 4, 5), Polygon([(-4, 10), (4, 14), (4, 10), (-4, 14)])]  # a bow tie
+    counts = compare_polygons(our_map, reference(tmp_path, crossing, ["1", "1"]), LEGEND)
+    assert counts.outside == 7 * 7 - 4 * 5 + 8
+    assert counts.wholly_outside == 0
 
 
 def test_overlaps(tmp_path, our_map):

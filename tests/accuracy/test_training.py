@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rs_workbench.accuracy.reference.training import refuse_training, refuse_training_rows
+from rs_workbench.accuracy.reference.training import (
+    refuse_itself,
+    refuse_training,
+    refuse_training_rows,
+)
 from rs_workbench.accuracy.reference.vector_file import read_reference
-from rs_workbench.errors import AccuracyError
+from rs_workbench.errors import AccuracyError, UsageError
 
 
 @pytest.fixture
@@ -102,3 +107,24 @@ def test_real_training_data(data_folder, folder):
     leipzig = data_folder / "leipzig" / "leipzig_points.gpkg"
     assert refuse_training(leipzig, folder / "map.tif") is False
     assert np.all([not refuse_training_rows(read_reference(leipzig))])
+
+
+def test_a_file_is_not_compared_with_itself(folder):
+    points, other = folder / "points.csv", folder / "other.csv"
+    copy = folder / "copy.csv"
+    shutil.copy(points, copy)
+    refuse_itself(points, other, None)
+    refuse_itself(folder / "map.tif", points, other)
+    for arguments, told in (
+        ((points, points, None), "the reference 'points.csv' is the map 'points.csv'"),
+        ((points, copy, None), "the reference 'copy.csv' is the map 'points.csv'"),
+        ((points, other, copy), "--compare 'copy.csv' is the map"),
+        ((other, points, copy), "--compare 'copy.csv' is the reference"),
+    ):
+        with pytest.raises(UsageError, match=told):
+            refuse_itself(*arguments)
+
+
+def test_a_map_whose_report_names_no_training_data(folder):
+    (folder / "map_report.json").write_text(json.dumps({"model": "m"}))
+    assert refuse_training(Path(), folder / "map.tif") is False

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_workbench.accuracy.design.file import read_design
+from rs_workbench.accuracy.design.words import unique_names
 from rs_workbench.accuracy.sample import Design, DesignKind, Stratum, parse_design
 from rs_workbench.card import LegendClass
 from rs_workbench.errors import AccuracyError, UsageError
@@ -92,7 +93,10 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise AccuracyError(f"the design '{path}' cannot be read: {error}") from error
+        raise AccuracyError(
+            f"'{path}' is no design: give the .design.json that  rsw assess design  writes beside "
+            "the sample"
+        ) from error
 
 
 def _of_kind(kind: DesignKind, mapped: MappedClasses, stratum: NDArray[np.str_] | None) -> Design:
@@ -115,8 +119,9 @@ def _map_strata(mapped: MappedClasses) -> list[Stratum]:
     areas: Sequence[float | None] = [None] * len(mapped.legend)
     if mapped.area_ha is not None:
         areas = mapped.area_ha.tolist()
+    names = unique_names(mapped.legend, "en")
     return [
-        Stratum(name=c.name, n_population=n, area_ha=ha, classes=(c.value,))
+        Stratum(name=names[c.value], n_population=n, area_ha=ha, classes=(c.value,))
         for c, n, ha in zip(mapped.legend, mapped.pixels.tolist(), areas, strict=True)
         if n
     ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from rs_workbench.accuracy.estimates import IntervalKind
-from rs_workbench.accuracy.reference.label_values import LabelValues
+from rs_workbench.accuracy.reference.label_values import LabelValues, Value
+from rs_workbench.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -79,3 +81,69 @@ class AssessOptions:
         values = found.pop("values", {})
         found |= {k: v for k, v in values.items() if v}
         return {k: Path(v).name if k == "compare" else v for k, v in found.items()}
+
+
+def check_options(options: AssessOptions, reference_name: str, *, vector: bool) -> None:
+    """Refuse options that are out of range, or would do nothing with this reference.
+
+    Parameters
+    ----------
+    options : AssessOptions
+        What was asked for.
+    reference_name : str
+        Name of the reference, for messages.
+    vector : bool
+        Whether it is made of points or polygons.
+
+    Raises
+    ------
+    UsageError
+        If there is one.
+    """
+    if not 0.5 <= options.confidence < 1:
+        raise UsageError(f"--confidence must be from 0.5 to below 1: got {options.confidence}")
+    tolerance = options.tolerance_m
+    if tolerance is not None and not (0 < tolerance < math.inf):
+        raise UsageError(f"--tolerance must be a length above 0 m: got {tolerance}")
+    kind = "points or polygons" if vector else "a raster"
+    for flag in _idle_in_table(options) if vector else _idle_in_raster(options):
+        raise UsageError(
+            f"{flag} does nothing with the reference '{reference_name}', which is {kind}: "
+            "leave it out"
+        )
+    if tolerance is not None and not options.boundary:
+        raise UsageError("--tolerance is that of borders: add --boundary, or leave it out")
+
+
+def _idle_in_table(options: AssessOptions) -> list[str]:
+    used = {
+        "--boundary": options.boundary,
+        "--tolerance": options.tolerance_m is not None,
+        "--block": options.block is not None,
+        "--resample": options.resample is not None and options.compare is None,
+    }
+    return [flag for flag, given in used.items() if given]
+
+
+def _idle_in_raster(options: AssessOptions) -> list[str]:
+    values = options.values
+    used = {
+        "--column": options.column,
+        "--layer": options.layer,
+        "--crs": options.crs,
+        "--accept-alternate": options.accept_alternate,
+        "--fpc": options.fpc,
+        "--interval": options.interval != "wald",
+    }
+    found = [flag for flag, given in used.items() if given]
+    for flag, texts in (
+        ("--unlabelled", values.unlabelled),
+        ("--out-of-scope", values.out_of_scope),
+        ("--recode", tuple(values.recode)),
+    ):
+        found += [f"{flag} '{text}'" for text in _words(texts)]
+    return found
+
+
+def _words(values: tuple[Value, ...]) -> list[str]:
+    return [value for value in values if isinstance(value, str)]

@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_workbench.accuracy.assess.baselines import (
+    MIN_PARTS,
+    beside,
+    enough,
+    majority,
+    without_class,
+)
 from rs_workbench.accuracy.assess.options import AssessOptions
 from rs_workbench.accuracy.blocks import BlockScores, block_scores
-from rs_workbench.accuracy.bootstrap import BootstrapResult, bootstrap_blocks, bootstrap_difference
+from rs_workbench.accuracy.bootstrap import BootstrapResult, bootstrap_blocks
 from rs_workbench.accuracy.boundary import BoundaryScores
-from rs_workbench.accuracy.estimates import Estimate
+from rs_workbench.accuracy.reference.raster_beside import count_beside, open_beside
 from rs_workbench.accuracy.reference.raster_boundary import boundary_scores
 from rs_workbench.accuracy.reference.raster_count import PairCounts, count_pair
 from rs_workbench.accuracy.reference.raster_error_map import write_error_map
@@ -26,9 +33,6 @@ from rs_workbench.errors import UsageError
 
 if TYPE_CHECKING:
     from rs_workbench.progress import OnProgress
-
-MIN_BLOCKS = 10
-"""Blocks below which no interval is resampled from them."""
 
 
 def assess_raster(
@@ -78,6 +82,7 @@ def assess_raster(
     if folder is not None:
         write_error_map(pair, legend, folder / "error_map.tif")
     area = counts.mapped_area_ha
+    baselines = tuple(_baselines(paths, pair, legend, counts, options))
     return Assessment(
         map_name=paths[0].name,
         reference_name=paths[1].name,
@@ -94,9 +99,9 @@ def assess_raster(
         blocks=_block_scores(counts),
         resampled=resampled(_listed(counts.blocks), options),
         boundary=_boundary(pair, legend, options, on_progress),
-        baselines=tuple(_baselines(paths, legend, counts, options)),
+        baselines=baselines,
         grid_policy=pair.grid_policy,
-        warnings=pair.warnings,
+        warnings=(*pair.warnings, *without_class(baselines, int(counts.confusion.matrix.sum()))),
         settings=options.changed(),
     )
 
@@ -105,7 +110,7 @@ def _block_scores(counts: PairCounts) -> BlockScores:
     """Score the blocks, without those that hold next to nothing, where enough others are left."""
     pixels = counts.blocks.sum(axis=(2, 3))
     least = counts.block_px**2 // 100
-    if np.count_nonzero(pixels >= least) < MIN_BLOCKS:
+    if np.count_nonzero(pixels >= least) < MIN_PARTS:
         least = 1
     sides = (counts.block_px, counts.block_px)
     return block_scores(counts.blocks, block_px=sides, min_pixels=max(1, least))
@@ -126,7 +131,7 @@ def resampled(parts: NDArray[np.int64], options: AssessOptions) -> dict[str, Boo
     dict of str to BootstrapResult
         Overall accuracy and mean IoU; empty where there are too few parts.
     """
-    if not _enough(parts):
+    if not enough(parts):
         return {}
     return {
         name: bootstrap_blocks(
@@ -176,6 +181,7 @@ def choose_block(shape: tuple[int, int]) -> int:
 
 def _baselines(
     paths: tuple[Path, Path],
+    pair: RasterPair,
     legend: Sequence[LegendClass],
     counts: PairCounts,
     options: AssessOptions,
@@ -184,84 +190,13 @@ def _baselines(
     yield beside("majority", (mine, majority(mine)), options)
     if options.compare is None:
         return
-    pair = open_pair(options.compare, paths[1], resample=options.resample, values=options.values)
-    other = count_pair(pair, legend, block=counts.block_px)
-    yield beside(Path(options.compare).name, (mine, _listed(other.blocks)), options)
+    maps = open_beside(
+        paths[0], options.compare, resample=options.resample, map_nodata=options.values.map_nodata
+    )
+    theirs = count_beside(pair, maps, legend, block=counts.block_px)
+    yield beside(Path(options.compare).name, (mine, _listed(theirs)), options)
 
 
 def _listed(blocks: NDArray[np.int64]) -> NDArray[np.int64]:
     """Blocks one after another, (n, K, K)."""
     return blocks.reshape(-1, *blocks.shape[-2:])
-
-
-def beside(
-    name: str,
-    pair: tuple[NDArray[np.int64], NDArray[np.int64]],
-    options: AssessOptions,
-    *,
-    unit: str = "blocks",
-) -> Baseline:
-    """Score another map, and the difference to this one over the parts that both cover.
-
-    Parameters
-    ----------
-    name : str
-        Name of the other map.
-    pair : tuple of ndarray of int64, shape (n, K, K)
-        Confusion of each part, of this map and of the other.
-    options : AssessOptions
-        Draws, seed and level of the bootstrap.
-    unit : str
-        What the parts are.
-
-    Returns
-    -------
-    Baseline
-        With an interval of the difference where there are enough parts.
-    """
-    mine, theirs = pair
-    total = theirs.sum(axis=0)
-    difference, test = None, ""
-    if mine.shape == theirs.shape and _enough(mine):
-        found = bootstrap_difference(
-            overall_accuracy,
-            (mine, theirs),
-            n_draws=options.draws,
-            seed=options.seed,
-            confidence=options.confidence,
-        )
-        difference = Estimate(
-            found.value, found.standard_error, found.low, found.high, found.n_units
-        )
-        test = f"bootstrap of {found.n_units} {unit}"
-    return Baseline(
-        name, total, overall_accuracy(total), mean_iou(total), difference=difference, test=test
-    )
-
-
-def _enough(blocks: NDArray[np.int64]) -> bool:
-    return int(np.count_nonzero(blocks.any(axis=(1, 2)))) >= MIN_BLOCKS
-
-
-def majority(matrices: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Score, as a baseline, a map that says the commonest class of the reference everywhere.
-
-    Parameters
-    ----------
-    matrices : ndarray of int64, shape (n, K, K)
-        Rows map, columns reference.
-
-    Returns
-    -------
-    ndarray of int64, shape (n, K, K)
-        Those of the baseline.
-
-    Examples
-    --------
-    >>> majority(np.array([[[3, 1], [2, 4]]])).tolist()
-    [[[5, 5], [0, 0]]]
-    """
-    columns = matrices.sum(axis=-2)
-    flat = np.zeros_like(matrices)
-    flat[:, columns.sum(axis=0).argmax()] = columns
-    return flat

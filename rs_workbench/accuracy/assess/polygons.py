@@ -8,14 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
+from rs_workbench.accuracy.assess.baselines import beside, majority, without_class
 from rs_workbench.accuracy.assess.design_choice import MappedClasses, choose_design
 from rs_workbench.accuracy.assess.options import AssessOptions
-from rs_workbench.accuracy.assess.pixels import beside, majority, resampled
-from rs_workbench.accuracy.assess.units import estimate
+from rs_workbench.accuracy.assess.pixels import resampled
+from rs_workbench.accuracy.assess.units import estimate, without_place
 from rs_workbench.accuracy.design.file import stratum_names
 from rs_workbench.accuracy.estimates import AccuracyEstimate
 from rs_workbench.accuracy.reference.error_units import write_error_polygons
-from rs_workbench.accuracy.reference.raster_polygons import PolygonCounts, compare_polygons
+from rs_workbench.accuracy.reference.raster_beside import open_beside
+from rs_workbench.accuracy.reference.raster_polygons import (
+    PolygonCounts,
+    compare_polygons,
+    count_polygons_beside,
+)
 from rs_workbench.accuracy.reference.vector_file import VectorReference
 from rs_workbench.accuracy.result import Assessment, Baseline
 from rs_workbench.accuracy.sample import Design
@@ -62,6 +68,8 @@ def assess_polygons(
     if folder is not None:
         write_error_polygons(polygons, counts, mapped.legend, folder / "errors.gpkg")
     area = mapped.area_ha
+    baselines = tuple(_baselines(paths, polygons, counts, mapped, options))
+    pixels = int(counts.matrix.sum())
     return Assessment(
         map_name=paths[0].name,
         reference_name=paths[1].name,
@@ -78,9 +86,9 @@ def assess_polygons(
         estimate=_estimate(counts, design, mapped, options),
         design=design,
         resampled=resampled(counts.matrices, options),
-        baselines=tuple(_baselines(polygons, counts, mapped, options)),
-        grid_policy="pixels whose centre lies in a polygon",
-        warnings=tuple(_warnings(polygons, counts)),
+        baselines=baselines,
+        grid_policy=f"pixels whose centre lies in a polygon, {len(counts.rows)} polygons in all",
+        warnings=(*_warnings(polygons, counts), *without_class(baselines, pixels)),
         settings=options.changed(),
     )
 
@@ -103,6 +111,7 @@ def _estimate(
 
 
 def _baselines(
+    paths: tuple[Path, Path],
     polygons: VectorReference,
     counts: PolygonCounts,
     mapped: MappedClasses,
@@ -112,15 +121,20 @@ def _baselines(
     yield beside("majority", (mine, majority(mine)), options, unit="polygons")
     if options.compare is None:
         return
-    other = compare_polygons(options.compare, polygons, mapped.legend, values=options.values)
-    theirs = np.zeros_like(mine)
-    _, here, there = np.intersect1d(counts.rows, other.rows, return_indices=True)
-    theirs[here] = other.matrices[there]
+    values = options.values
+    maps = open_beside(
+        paths[0], options.compare, resample=options.resample, map_nodata=values.map_nodata
+    )
+    found = count_polygons_beside(maps, polygons, mapped.legend, values=values)
+    k = counts.n_classes
+    theirs = np.zeros((len(mine), k + 1, k + 1), np.int64)
+    theirs[np.arange(len(mine)), :, counts.reference] = found[counts.rows]
     yield beside(Path(options.compare).name, (mine, theirs), options, unit="polygons")
 
 
 def _warnings(polygons: VectorReference, counts: PolygonCounts) -> Iterator[str]:
-    if polygons.without_geometry:
-        yield f"{polygons.without_geometry} rows of '{polygons.name}' have no geometry"
+    yield from without_place(polygons)
     if counts.without_pixel:
-        yield f"{counts.without_pixel} polygons are so small that they hold no centre of a pixel"
+        yield f"polygons too small to hold the centre of a pixel: {counts.without_pixel}"
+    if counts.wholly_outside:
+        yield f"polygons wholly outside the map: {counts.wholly_outside}"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rs_workbench.accuracy.assess.design_choice import MappedClasses
 from rs_workbench.accuracy.design.file import stratum_names
+from rs_workbench.accuracy.design.words import unique_names
 from rs_workbench.accuracy.reference.raster_pair import open_map
 from rs_workbench.accuracy.reference.raster_places import locate
 from rs_workbench.accuracy.reference.raster_reference import UnitCounts
@@ -50,7 +51,7 @@ def sample_of_points(
     stratum = columns.pop("stratum", None)
     if design.strata:
         if stratum is None:
-            names = np.array([c.name for c in mapped.legend])
+            names = np.array(list(unique_names(mapped.legend, "en").values()))
             columns["stratum"] = names[counts.map_class]
         else:
             columns["stratum"] = stratum_names(stratum, design)

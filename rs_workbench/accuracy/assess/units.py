@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from rs_workbench.accuracy.reference.training import refuse_training_rows
 from rs_workbench.accuracy.reference.vector_file import VectorReference, read_reference
 from rs_workbench.accuracy.result import Assessment, Baseline
 from rs_workbench.accuracy.sample import Design, Sample
-from rs_workbench.accuracy.scores import mean_iou
+from rs_workbench.accuracy.scores import iou, overall_accuracy
 from rs_workbench.card import LegendClass
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def _assess_points(
     sample = None
     if design is not None:
         sample = sample_of_points(counts, points, design, mapped=mapped, map_path=paths[0])
+    other = _second_map(points, counts, mapped, options)
     if folder is not None:
         write_error_points(points, counts, mapped.legend, folder / "errors.gpkg")
     area = mapped.area_ha
@@ -109,9 +110,9 @@ def _assess_points(
         outside=counts.outside,
         estimate=estimate(sample, design, mapped, options),
         design=design,
-        baselines=tuple(_baselines(points, counts, (sample, design), mapped, options)),
+        baselines=tuple(_baselines(counts, (sample, design), other, options)),
         grid_policy="class of the pixel under each point",
-        warnings=tuple(_warnings(points, counts)),
+        warnings=tuple(_warnings(points, counts, other)),
         settings=options.changed(),
     )
 
@@ -166,34 +167,78 @@ def estimate(
     )
 
 
-def _warnings(points: VectorReference, counts: UnitCounts) -> Iterator[str]:
-    if points.without_geometry:
-        yield f"{points.without_geometry} rows of '{points.name}' have no geometry"
+def without_place(reference: VectorReference) -> Iterator[str]:
+    """Tell of rows that have no geometry.
+
+    Parameters
+    ----------
+    reference : VectorReference
+        Points or polygons.
+
+    Yields
+    ------
+    str
+        One sentence, where there are such rows.
+    """
+    if reference.without_geometry:
+        yield f"rows of '{reference.name}' without geometry: {reference.without_geometry}"
+
+
+def _warnings(points: VectorReference, counts: UnitCounts, other: _Other | None) -> Iterator[str]:
+    yield from without_place(points)
     if counts.alternates_used:
-        yield f"{counts.alternates_used} points count as right by their second acceptable label"
+        yield f"points that are right by their second acceptable label: {counts.alternates_used}"
+    missing = 0 if other is None else int((other.labels < 0).sum())
+    if other is not None and missing:
+        yield (
+            f"'{other.name}' has no class on {missing} of the {len(other.labels)} compared "
+            "points, where it counts as wrong"
+        )
+
+
+class _Other(NamedTuple):
+    """A second map on the compared points: classes by index, -1 where it has none."""
+
+    name: str
+    labels: NDArray[np.intp]
+
+
+def _second_map(
+    points: VectorReference, counts: UnitCounts, mapped: MappedClasses, options: AssessOptions
+) -> _Other | None:
+    if options.compare is None:
+        return None
+    found = _beside(options.compare, points, mapped, options)
+    labels = np.full(len(points), -1, np.intp)
+    labels[found.rows] = found.map_class
+    return _Other(Path(options.compare).name, labels[counts.rows])
 
 
 def _baselines(
-    points: VectorReference,
     counts: UnitCounts,
     drawn: tuple[Sample | None, Design | None],
-    mapped: MappedClasses,
+    other: _Other | None,
     options: AssessOptions,
 ) -> Iterator[Baseline]:
-    commonest = np.bincount(counts.reference, minlength=counts.n_classes).argmax()
-    flat = np.full_like(counts.map_class, commonest)
-    yield _baseline("majority", flat, counts, drawn, options)
-    if options.compare is None:
-        return
-    other = _beside(options.compare, points, mapped, options)
-    labels = np.full(len(points), -1, np.intp)
-    labels[other.rows] = other.map_class
-    yield _baseline(Path(options.compare).name, labels[counts.rows], counts, drawn, options)
+    shares = np.bincount(counts.reference, _weights(counts, drawn), minlength=counts.n_classes)
+    flat = np.full_like(counts.map_class, shares.argmax())
+    yield _baseline(_Other("majority", flat), counts, drawn, options)
+    if other is not None:
+        yield _baseline(other, counts, drawn, options)
+
+
+def _weights(
+    counts: UnitCounts, drawn: tuple[Sample | None, Design | None]
+) -> NDArray[np.float64]:
+    """How much of the map each point stands for."""
+    sample, design = drawn
+    if sample is None or design is None:
+        return np.ones(len(counts.rows))
+    return make_frame(sample, design).expansion
 
 
 def _baseline(
-    name: str,
-    labels: NDArray[np.intp],
+    other: _Other,
     counts: UnitCounts,
     drawn: tuple[Sample | None, Design | None],
     options: AssessOptions,
@@ -202,18 +247,19 @@ def _baseline(
 
     Where it has no class, it is wrong.
     """
+    k, labels = counts.n_classes, other.labels
     ours, theirs = counts.map_class == counts.reference, labels == counts.reference
-    sample, design = drawn
-    weight = np.ones(len(labels))
-    if sample is not None and design is not None:
-        weight = make_frame(sample, design).expansion
-    matrix = np.zeros((counts.n_classes, counts.n_classes))
-    there = labels >= 0
-    np.add.at(matrix, (labels[there], counts.reference[there]), weight[there])
-    overall = float(weight @ theirs / weight.sum())
+    matrix = np.zeros((k + 1, k + 1))
+    np.add.at(matrix, (labels, counts.reference), _weights(counts, drawn))  # -1: the last row
     difference, p_value, test = _compare(ours, theirs, drawn, options)
     return Baseline(
-        name, matrix, overall, mean_iou(matrix), difference=difference, p_value=p_value, test=test
+        other.name,
+        matrix[:k, :k],
+        overall_accuracy(matrix),
+        float(np.nanmean(iou(matrix)[:k])),
+        difference=difference,
+        p_value=p_value,
+        test=test,
     )
 
 

@@ -122,10 +122,14 @@ def _publish(
     except (OSError, RuntimeError, ValueError) as error:
         partial.unlink(missing_ok=True)
         raise OutputError(
-            f"'{out}' cannot be written ({str(error).splitlines()[0]}): make room or choose "
-            "another folder"
+            f"'{out}' cannot be written ({_short(error)}): make room or choose another folder"
         ) from error
     return out
+
+
+def _short(error: Exception) -> str:
+    """Give the end of a message of SQLite, which repeats the query before it."""
+    return str(error).splitlines()[0].rpartition("failed: ")[2]
 
 
 def _write(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,12 @@ from numpy.typing import NDArray
 from rs_workbench.accuracy.confusion import Confusion
 from rs_workbench.accuracy.counting import ByteCounter
 from rs_workbench.accuracy.reference.raster_pair import PairWindow, RasterPair, iter_pair
-from rs_workbench.accuracy.reference.raster_tally import AreaTally, class_index, fold
+from rs_workbench.accuracy.reference.raster_tally import (
+    AreaTally,
+    class_index,
+    cut_blocks,
+    fold,
+)
 from rs_workbench.accuracy.reference.raster_windows import list_windows
 from rs_workbench.card import LegendClass
 from rs_workbench.errors import AccuracyError, UsageError
@@ -147,8 +151,8 @@ class _Tally:
             return total
         ours = part.map_inside
         top, left, height, width = part.inside
-        for rows in _cuts(top, height, self.block):
-            for cols in _cuts(left, width, self.block):
+        for rows in cut_blocks(top, height, self.block):
+            for cols in cut_blocks(left, width, self.block):
                 here = slice(rows[0] - top, rows[1] - top), slice(cols[0] - left, cols[1] - left)
                 counted = self.counter.count(ours[here], part.reference[here])
                 place = rows[0] // self.block, cols[0] // self.block
@@ -165,6 +169,7 @@ class _Tally:
         confusion = Confusion(
             len(self.values), values=self.values, nodata=np.nan, ignore=np.nan, out_of_scope=np.inf
         )
+        self._check_reference()
         confusion.add_counts(self.joint, self.map_axis, self.reference_axis)
         self._check_common(confusion)
         k = len(self.values)
@@ -205,6 +210,19 @@ class _Tally:
                 f"{list(self.values)}: add it with --classes, or declare it with --map-nodata"
             )
 
+    def _check_reference(self) -> None:
+        axis, n = self.reference_axis, len(self.values)
+        other = (self.reference_index == n) & np.isfinite(axis)
+        strange = np.flatnonzero(other & self.joint.any(axis=0))
+        if strange.size:
+            pixels = self.joint.sum(axis=0)
+            shown = ", ".join(f"{axis[code]:g} ({pixels[code]} px)" for code in strange[:5])
+            raise AccuracyError(
+                f"the reference '{self.pair.reference_source.scene.name}' holds {shown}, which "
+                f"are no classes of the map {list(self.values)}: declare them with --unlabelled "
+                "or --out-of-scope, translate with --recode, or name all classes with --classes"
+            )
+
     def _check_common(self, confusion: Confusion) -> None:
         if not confusion.matrix.any():
             names = [s.scene.name for s in (self.pair.map_source, self.pair.reference_source)]
@@ -222,10 +240,3 @@ def _block_that_fits(shape: tuple[int, int], n_classes: int, block: int) -> int:
             break
         block *= 2
     return block
-
-
-def _cuts(start: int, length: int, block: int) -> list[tuple[int, int]]:
-    """Cut a stretch where blocks of the map begin."""
-    end = start + length
-    edges = [start, *range((start // block + 1) * block, end, block), end]
-    return list(pairwise(edges))

@@ -23,8 +23,14 @@ from rs_workbench.accuracy.reference.points import (
     design_columns,
     match_labels,
 )
+from rs_workbench.accuracy.reference.raster_beside import Beside
 from rs_workbench.accuracy.reference.raster_labels import LabelSource
-from rs_workbench.accuracy.reference.raster_pair import map_source, open_map
+from rs_workbench.accuracy.reference.raster_pair import (
+    RasterPair,
+    iter_pair,
+    map_source,
+    open_map,
+)
 from rs_workbench.accuracy.reference.raster_places import refuse_strange, to_map
 from rs_workbench.accuracy.reference.raster_tally import class_index
 from rs_workbench.accuracy.reference.raster_windows import Window, iter_map, list_windows
@@ -54,6 +60,8 @@ class PolygonCounts:
     unlabelled, out_of_scope, map_nodata : int
         Pixels left out: in polygons without label or out of scope, or on nodata of the map.
     outside : int
+        Area of labelled polygons beyond the map, in pixels of the map.
+    wholly_outside : int
         Labelled polygons that lie wholly beyond the map.
     without_pixel : int
         Labelled polygons on the map that hold no centre of a pixel.
@@ -69,6 +77,7 @@ class PolygonCounts:
     out_of_scope: int
     map_nodata: int
     outside: int
+    wholly_outside: int
     without_pixel: int
     columns: dict[str, NDArray[Any]]
 
@@ -149,7 +158,8 @@ def compare_polygons(
         unlabelled=tally.unlabelled,
         out_of_scope=tally.out_of_scope,
         map_nodata=int(tally.inside[:, -1].sum()),
-        outside=int(((truth >= 0) & ~on_map).sum()),
+        outside=drawing.pixels_outside(scene.shape),
+        wholly_outside=int(((truth >= 0) & ~on_map).sum()),
         without_pixel=int(((truth >= 0) & on_map & ~drawn).sum()),
         columns={name: column[compared] for name, column in design_columns(polygons).items()},
     )
@@ -158,11 +168,54 @@ def compare_polygons(
     return counts
 
 
+def count_polygons_beside(
+    maps: RasterPair,
+    polygons: VectorReference,
+    legend: Sequence[LegendClass],
+    *,
+    values: LabelValues | None = None,
+) -> NDArray[np.int64]:
+    """Count what a second map says on the pixels that the first is compared on.
+
+    Parameters
+    ----------
+    maps : RasterPair
+        First and second map, from `open_beside`.
+    polygons : VectorReference
+        From `read_reference`; already compared with the first map.
+    legend : sequence of LegendClass
+        The K classes.
+    values : LabelValues, optional
+        What labels mean.
+
+    Returns
+    -------
+    ndarray of int64, shape (n, K + 1)
+        Pixels of every polygon by class of the second map; the last column where it has none.
+
+    Raises
+    ------
+    AccuracyError
+        If the second map holds a value that is not in the legend.
+    """
+    beside, scene = Beside(maps, legend), maps.map_source.scene
+    truth = match_labels(polygons.labels, legend, values=values, source=polygons.name)
+    drawing = _Drawing(polygons, _in_pixels(scene, polygons), truth)
+    counts = np.zeros((len(truth), len(legend) + 1), np.int64)
+    windows = [w for w in list_windows([scene], item=8) if drawing.touches(w).any()]
+    for part in iter_pair(maps, windows):
+        first, second = beside.classes(part)
+        numbers, _ = drawing.draw(part.window)
+        here = (numbers != _EMPTY) & (first < len(legend))
+        np.add.at(counts, (numbers[here], second[here]), 1)
+    return counts
+
+
 def _nothing_compared(polygons: VectorReference, scene: Scene, counts: PolygonCounts) -> str:
     return (
         f"no pixel of '{scene.name}' can be compared with the {len(polygons)} polygons of "
-        f"'{polygons.name}': {counts.outside} lie outside the map, {counts.without_pixel} hold no "
-        f"centre of a pixel, {counts.map_nodata} pixels are nodata, {counts.unlabelled} "
+        f"'{polygons.name}': {counts.wholly_outside} lie outside the map, {counts.without_pixel} "
+        f"hold no centre of a pixel, {counts.map_nodata} pixels are nodata, {counts.unlabelled} "
         f"unlabelled and {counts.out_of_scope} out of scope; check the column and the coordinate "
         "system"
     )
@@ -198,6 +251,17 @@ class _Drawing:
             [x0 < left + width, x1 > left, y0 < top + height, y1 > top]
         )
         return meets
+
+    def pixels_outside(self, shape: tuple[int, int]) -> int:
+        """Area of labelled polygons beyond a map of this size, to whole pixels."""
+        import shapely
+
+        height, width = shape
+        x0, y0, x1, y1 = self.bounds.T
+        crosses = (x0 < 0) | (y0 < 0) | (x1 > width) | (y1 > height)
+        shapes = shapely.make_valid(self.shapes[crosses & (self.truth >= 0)])
+        beyond = shapely.difference(shapes, shapely.box(0, 0, width, height))
+        return round(float(shapely.area(beyond).sum()))
 
     def draw(self, window: Window) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Numbers of the labelled polygons, and of the others, at each pixel; -1 for none."""

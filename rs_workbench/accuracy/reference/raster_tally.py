@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,31 @@ def fold(
     matrix = np.zeros((n_classes + 1, n_classes + 1), np.int64)
     np.add.at(matrix, np.ix_(map_index[rows], reference_index[cols]), joint[np.ix_(rows, cols)])
     return matrix[:n_classes, :n_classes]
+
+
+def cut_blocks(start: int, length: int, block: int) -> list[tuple[int, int]]:
+    """Cut a stretch of rows or columns where blocks of the map begin.
+
+    Parameters
+    ----------
+    start, length : int
+        The stretch, px.
+    block : int
+        Side of a block, px; blocks are counted from pixel 0.
+
+    Returns
+    -------
+    list of tuple of int
+        Begin and end of each piece.
+
+    Examples
+    --------
+    >>> cut_blocks(3, 10, 5)
+    [(3, 5), (5, 10), (10, 13)]
+    """
+    end = start + length
+    edges = [start, *range((start // block + 1) * block, end, block), end]
+    return list(pairwise(edges))
 
 
 class AreaTally:

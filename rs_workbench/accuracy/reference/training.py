@@ -11,7 +11,7 @@ from typing import Any
 
 from rs_workbench.accuracy.reference.legend_files import read_report
 from rs_workbench.accuracy.reference.vector_file import VectorReference
-from rs_workbench.errors import AccuracyError
+from rs_workbench.errors import AccuracyError, UsageError
 
 SPLIT_COLUMNS = ("split", "set", "subset", "fold")
 _WORDS = {"train", "training", "trainval", "traindata", "trainset", "训练", "训练集"}
@@ -55,6 +55,35 @@ def refuse_training(
         or _by_name(reference)
     )
     return _decide(reference.name, why, allow)
+
+
+def refuse_itself(map_path: Path, reference_path: Path, compare: str | Path | None) -> None:
+    """Refuse to compare a file with itself or a copy of it.
+
+    Parameters
+    ----------
+    map_path, reference_path : Path
+        Map and reference.
+    compare : str or Path, optional
+        A second map.
+
+    Raises
+    ------
+    UsageError
+        If two of them are one.
+    """
+    pairs = [("the reference", reference_path, "the map", map_path)]
+    if compare is not None:
+        pairs += [
+            ("--compare", Path(compare), "the map", map_path),
+            ("--compare", Path(compare), "the reference", reference_path),
+        ]
+    for role, one, other_role, other in pairs:
+        if _same_content(one, other):
+            raise UsageError(
+                f"{role} '{one.name}' is {other_role} '{other.name}' itself or a copy of it, so "
+                "that the two must agree: give another file"
+            )
 
 
 def refuse_training_rows(reference: VectorReference, *, allow: bool = False) -> bool:
@@ -117,6 +146,8 @@ def _listed(reference: Path, training: Sequence[str | Path]) -> str | None:
 def _same_content(a: Path, b: Path) -> bool:
     if not (a.is_file() and b.is_file()) or a.stat().st_size != b.stat().st_size:
         return False
+    if a.samefile(b):
+        return True
     return _digest(a) == _digest(b)
 
 
@@ -139,7 +170,7 @@ def _in_report(reference: Path, map_path: Path) -> str | None:
             told.append((f"the card of the model '{model}'", _training_source(read_report(card))))
     for where, source in told:
         names = {Path(part).name.casefold() for part in re.split(r"[,;|\n]\s*", source)}
-        if reference.name.casefold() in names:
+        if reference.name and reference.name.casefold() in names:
             return f"{where} names it as the source of the training data"
     return None
 

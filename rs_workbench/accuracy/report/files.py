@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,6 +30,8 @@ FILES = {
     "json": "accuracy.json",
 }
 """Every file that a report may have, by kind; the last one is moved into place last."""
+ERROR_FILES = ("error_map.tif", "error_map.tif.aux.xml", "error_map.qml", "errors.gpkg")
+"""What shows where the map is wrong; made beforehand, and moved into place with the report."""
 
 
 def write_report(
@@ -38,6 +40,7 @@ def write_report(
     *,
     lang: str = "en",
     overwrite: bool = False,
+    made: Path | None = None,
 ) -> dict[str, Path]:
     """Write the report of an assessment.
 
@@ -51,6 +54,8 @@ def write_report(
         Language of the page, the Markdown and the names of classes in CSV.
     overwrite : bool
         Replace the report of an earlier run; files that only that one had are deleted.
+    made : Path, optional
+        Folder on the same disk with those of `ERROR_FILES` that there are; they move along.
 
     Returns
     -------
@@ -74,7 +79,9 @@ def write_report(
         try:
             for kind, content in contents.items():
                 (part / FILES[kind]).write_bytes(content)
-            _move(part, folder, contents)
+            if made is not None:
+                _move(made, folder, ERROR_FILES)
+            _move(part, folder, FILES.values())
         finally:
             shutil.rmtree(part, ignore_errors=True)
     return {kind: folder / FILES[kind] for kind in contents}
@@ -100,7 +107,8 @@ def check_report(folder: str | Path, *, overwrite: bool) -> None:
         raise OutputError(
             f"'{folder}' is a file, and a report needs a folder: choose another --output"
         )
-    there = [folder / name for name in FILES.values() if (folder / name).exists()]
+    names = (*FILES.values(), *ERROR_FILES)
+    there = [folder / name for name in names if (folder / name).exists()]
     if there and not overwrite:
         raise OutputError(
             f"'{there[0]}' exists already: choose another --output, or --overwrite to replace the "
@@ -139,9 +147,9 @@ def render_report(assessment: Assessment, words: Words) -> dict[str, bytes]:
     return {kind: found_ for kind in FILES if (found_ := found.get(kind)) is not None}
 
 
-def _move(part: Path, folder: Path, contents: dict[str, bytes]) -> None:
-    for kind, name in FILES.items():
-        if kind in contents:
+def _move(part: Path, folder: Path, names: Iterable[str]) -> None:
+    for name in names:
+        if (part / name).exists():
             (part / name).replace(folder / name)
         else:
             (folder / name).unlink(missing_ok=True)
