@@ -9,14 +9,10 @@ import shapely
 from pyogrio.raw import read
 
 from rs_workbench.accuracy.reference import raster_windows
+from rs_workbench.accuracy.reference.error_units import write_error_points, write_error_polygons
 from rs_workbench.accuracy.reference.label_values import LabelValues
-from rs_workbench.accuracy.reference.legend import read_legend
-from rs_workbench.accuracy.reference.raster_error_map import (
-    error_legend,
-    write_error_map,
-    write_error_points,
-    write_error_polygons,
-)
+from rs_workbench.accuracy.reference.legend import error_legend, read_legend
+from rs_workbench.accuracy.reference.raster_error_map import write_error_map
 from rs_workbench.accuracy.reference.raster_pair import open_pair
 from rs_workbench.accuracy.reference.raster_polygons import compare_polygons
 from rs_workbench.accuracy.reference.raster_reference import compare_points

@@ -20,6 +20,7 @@ from rs_workbench.accuracy.report.numbers import area_digits, percent, plain, sh
 from rs_workbench.accuracy.report.sentences_zh import CHINESE_SENTENCES
 from rs_workbench.accuracy.report.words import words_in
 from rs_workbench.accuracy.report.words_en import ENGLISH
+from rs_workbench.accuracy.report.words_formulas import FORMULAS_CHINESE, FORMULAS_ENGLISH
 from rs_workbench.accuracy.report.words_zh import CHINESE
 from rs_workbench.card import LegendClass
 from rs_workbench.errors import OutputError, UsageError
@@ -33,9 +34,10 @@ def rows_of(content):
 
 
 def test_both_languages_have_the_same_keys_and_placeholders():
-    assert list(ENGLISH) == list(CHINESE)
-    holes = {key: set(re.findall(r"{(\w+)}", text)) for key, text in ENGLISH.items()}
-    assert {key: set(re.findall(r"{(\w+)}", text)) for key, text in CHINESE.items()} == holes
+    english, chinese = ENGLISH | FORMULAS_ENGLISH, CHINESE | FORMULAS_CHINESE
+    assert list(english) == list(chinese)
+    holes = {key: set(re.findall(r"{(\w+)}", text)) for key, text in english.items()}
+    assert {key: set(re.findall(r"{(\w+)}", text)) for key, text in chinese.items()} == holes
 
 
 def test_every_word_is_used():
@@ -43,7 +45,8 @@ def test_every_word_is_used():
                      if "words_" not in p.name)  # fmt: skip
     prefixes = tuple(re.findall(r'f"([a-z.]+)\{', source))
     known = tuple(f"{p}." for p in re.findall(r'known\("([a-z]+)"', source))
-    unused = [k for k in ENGLISH if f'"{k}"' not in source and not k.startswith(prefixes + known)]
+    every = ENGLISH | FORMULAS_ENGLISH
+    unused = [k for k in every if f'"{k}"' not in source and not k.startswith(prefixes + known)]
     assert unused == []
 
 

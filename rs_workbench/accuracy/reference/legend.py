@@ -22,6 +22,8 @@ from rs_workbench.accuracy.reference.legend_files import (
 from rs_workbench.card import MAX_CLASS_VALUE, LegendClass, spread_color
 from rs_workbench.errors import AccuracyError, UsageError
 
+_RIGHT = "#e6e6e6"
+
 
 def read_legend(
     map_path: str | Path, *, nodata: Collection[float] = ()
@@ -127,6 +129,38 @@ def make_legend(entries: Mapping[int, Entry], source: str) -> tuple[LegendClass,
         )
         for place, value in enumerate(sorted(entries))
     )
+
+
+def error_legend(legend: Sequence[LegendClass]) -> tuple[LegendClass, ...]:
+    """Give the classes of an error map.
+
+    Parameters
+    ----------
+    legend : sequence of LegendClass
+        The K classes of the map.
+
+    Returns
+    -------
+    tuple of LegendClass
+        0 where the map is right; k + 1, in the colour of class k, where the reference says class
+        k and the map does not.
+
+    Examples
+    --------
+    >>> water = LegendClass(value=3, name="water", name_zh="水", color="#0000ff")
+    >>> [(c.value, c.name, c.name_zh) for c in error_legend([water])]
+    [(0, 'correct', '正确'), (1, 'should be water', '应为水')]
+    """
+    missed = (
+        LegendClass(
+            value=place,
+            name=f"should be {entry.name}",
+            name_zh=f"应为{entry.name_zh}" if entry.name_zh else None,
+            color=entry.color,
+        )
+        for place, entry in enumerate(legend, 1)
+    )
+    return (LegendClass(value=0, name="correct", name_zh="正确", color=_RIGHT), *missed)
 
 
 def parse_classes(text: str) -> tuple[LegendClass, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_workbench import maps
-from rs_workbench.accuracy.reference.error_units import write_error_points, write_error_polygons
+from rs_workbench.accuracy.reference.legend import error_legend
 from rs_workbench.accuracy.reference.raster_pair import PairWindow, RasterPair, iter_pair
 from rs_workbench.accuracy.reference.raster_tally import class_index
 from rs_workbench.accuracy.reference.raster_windows import list_windows
@@ -20,42 +20,7 @@ from rs_workbench.raster_vrt import RasterSpec
 from rs_workbench.raster_write import finish_raster
 from rs_workbench.types import NODATA
 
-__all__ = ["error_legend", "write_error_map", "write_error_points", "write_error_polygons"]
-
-_RIGHT = "#e6e6e6"
 _MAX_CLASSES = NODATA - 1
-
-
-def error_legend(legend: Sequence[LegendClass]) -> tuple[LegendClass, ...]:
-    """Give the classes of an error map.
-
-    Parameters
-    ----------
-    legend : sequence of LegendClass
-        The K classes of the map.
-
-    Returns
-    -------
-    tuple of LegendClass
-        0 where the map is right; k + 1, in the colour of class k, where the reference says class
-        k and the map does not.
-
-    Examples
-    --------
-    >>> water = LegendClass(value=3, name="water", name_zh="水", color="#0000ff")
-    >>> [(c.value, c.name, c.name_zh) for c in error_legend([water])]
-    [(0, 'correct', '正确'), (1, 'should be water', '应为水')]
-    """
-    missed = (
-        LegendClass(
-            value=place,
-            name=f"should be {entry.name}",
-            name_zh=f"应为{entry.name_zh}" if entry.name_zh else None,
-            color=entry.color,
-        )
-        for place, entry in enumerate(legend, 1)
-    )
-    return (LegendClass(value=0, name="correct", name_zh="正确", color=_RIGHT), *missed)
 
 
 def write_error_map(

@@ -122,6 +122,8 @@ def baseline_table(assessment: Assessment, words: Words) -> Table:
         scores_ = [percent(other.overall_accuracy), percent(other.mean_iou)]
         rows.append((*cells([baseline_name(other, words), *scores_]), *_difference(other, words)))
     columns = ("map", "overall", "mean_iou", "difference", "test")
+    if assessment.estimate is None:
+        columns = ("map", "agreement", *columns[2:])
     head = cells([words(f"baselines.{column}") for column in columns])
     return Table(words("baselines.caption"), head, tuple(rows), words=(4,))
 

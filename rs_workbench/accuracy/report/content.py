@@ -9,15 +9,16 @@ from rs_workbench.accuracy.report import areas, compare, method, tables
 from rs_workbench.accuracy.report.block_plot import block_plot
 from rs_workbench.accuracy.report.boundary import boundary_table
 from rs_workbench.accuracy.report.document import Block, Document, Picture, Section, Text
+from rs_workbench.accuracy.report.errors import errors_section
 from rs_workbench.accuracy.report.matrix import counts_table, share_table
 from rs_workbench.accuracy.report.numbers import plain
-from rs_workbench.accuracy.report.opening import facts, opening
+from rs_workbench.accuracy.report.opening import facts, is_census, opening
 from rs_workbench.accuracy.report.plots import area_plot, class_plot
 from rs_workbench.accuracy.report.words import Words
 from rs_workbench.accuracy.result import Assessment
 
 
-def build_document(assessment: Assessment, words: Words) -> Document:
+def build_document(assessment: Assessment, words: Words, *, errors: bool = False) -> Document:
     """Write the report.
 
     Parameters
@@ -26,6 +27,8 @@ def build_document(assessment: Assessment, words: Words) -> Document:
         What was found.
     words : Words
         Language.
+    errors : bool
+        Whether the map or table of errors lies beside the report.
 
     Returns
     -------
@@ -39,16 +42,18 @@ def build_document(assessment: Assessment, words: Words) -> Document:
         subtitle=words("subtitle", reference=plain(assessment.reference_name)),
         opening=opening(assessment, words),
         facts=facts(assessment, words),
-        sections=tuple(_sections(assessment, words)),
+        sections=tuple(_sections(assessment, words, errors=errors)),
         closing=words("closing", version=plain(assessment.version)),
     )
 
 
-def _sections(assessment: Assessment, words: Words) -> Iterator[Section]:
+def _sections(assessment: Assessment, words: Words, *, errors: bool) -> Iterator[Section]:
     if assessment.counts.sum():
         yield _areas(assessment, words)
         yield _classes(assessment, words)
         yield _matrices(assessment, words)
+        if errors:
+            yield errors_section(assessment, words)
         yield _disagreement(assessment, words)
         yield from _blocks(assessment, words)
         yield from _boundary(assessment, words)
@@ -71,7 +76,8 @@ def _names(assessment: Assessment, words: Words) -> list[tuple[str, str]]:
 def _areas(assessment: Assessment, words: Words) -> Section:
     title, estimate = words("areas.title"), assessment.estimate
     if estimate is None:
-        return Section(title, (Text(words("areas.no_design"), "note"),))
+        key = "areas.census" if is_census(assessment) else "areas.no_design"
+        return Section(title, (Text(words(key), "note"),))
     blocks: list[Block] = [Text(words("areas.text"))]
     if estimate.area:
         svg = area_plot(_names(assessment, words), estimate.area, words)

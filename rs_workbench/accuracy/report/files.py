@@ -71,7 +71,8 @@ def write_report(
     """
     words, folder = words_in(lang), Path(folder)
     check_report(folder, overwrite=overwrite)
-    contents = render_report(assessment, words)
+    errors = made is not None and any((made / name).exists() for name in ERROR_FILES)
+    contents = render_report(assessment, words, errors=errors)
     with _explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         # Inside the folder, which may be a disk of its own that nothing can be moved onto.
@@ -116,7 +117,9 @@ def check_report(folder: str | Path, *, overwrite: bool) -> None:
         )
 
 
-def render_report(assessment: Assessment, words: Words) -> dict[str, bytes]:
+def render_report(
+    assessment: Assessment, words: Words, *, errors: bool = False
+) -> dict[str, bytes]:
     """Make the contents of all files, before any of them is written.
 
     Parameters
@@ -125,13 +128,15 @@ def render_report(assessment: Assessment, words: Words) -> dict[str, bytes]:
         What was found.
     words : Words
         Language.
+    errors : bool
+        Whether the map or table of errors will lie beside the report.
 
     Returns
     -------
     dict of str to bytes
         Kind of file, as in `FILES` and in its order, to its content.
     """
-    document = build_document(assessment, words)
+    document = build_document(assessment, words, errors=errors)
     found: dict[str, bytes | None] = {
         "html": to_html(document).encode(),
         "markdown": to_markdown(document).encode(),

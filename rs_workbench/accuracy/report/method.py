@@ -72,7 +72,8 @@ def describe_design(design: Design, words: Words) -> Text:
         A paragraph.
     """
     kind = design.kind
-    parts = [words(f"design.{kind}.text", unit=plain(design.unit))]
+    unit = words.known("unit", design.unit) or plain(design.unit)
+    parts = [words(f"design.{kind}.text", unit=unit)]
     if design.allocation:
         allocation = words.known("allocation", design.allocation) or plain(design.allocation)
         parts.append(words("design.allocation", allocation=allocation))
@@ -87,7 +88,9 @@ def describe_design(design: Design, words: Words) -> Text:
         parts.append(words("design.map", map=plain(design.map)))
     if design.seed is not None:
         parts.append(words("design.seed", seed=design.seed))
-    parts.extend(plain(note) for note in design.notes)
+    for note in design.notes:
+        sentence, _ = words.sentence(note)
+        parts.append(sentence[:1].upper() + sentence[1:].rstrip(".") + words("stop"))
     return Text((" " if words.lang == "en" else "").join(parts))
 
 
@@ -122,7 +125,7 @@ def strata_table(design: Design, estimate: AccuracyEstimate | None, words: Words
                 plain(stratum.name), count(stratum.n_population),
                 "–" if drawn is None else count(drawn),
                 count(labelled[stratum.name]) if stratum.name in labelled else "–",
-                chance, percent(part),
+                chance, percent(round(part, 9)),
             ])
         )  # fmt: skip
     head = cells([words(f"design.{column}") for column in columns])

@@ -59,6 +59,9 @@ def _of_map(assessment: Assessment, words: Words) -> Iterator[Text]:
         "lead",
     )
     units = words.units(int(assessment.counts.sum()), assessment.unit)
+    if estimate.design == "cluster":
+        n = sum(estimate.stratum_units.values())
+        units = words("headline.clusters", units=units, clusters=count(n))
     design = words.known("design", estimate.design) or estimate.design
     rests = words("headline.rests", units=units, design=design)
     gap = " " if words.lang == "en" else ""
@@ -98,6 +101,11 @@ def is_census(assessment: Assessment) -> bool:
     """
     compared = int(assessment.counts.sum())
     return assessment.kind == "raster" and compared == sum(assessment.mapped_pixels) > 0
+
+
+def _is_of_map(assessment: Assessment) -> bool:
+    """Whether the figures are the map's own, not those of what was looked at."""
+    return (assessment.estimate is not None or is_census(assessment)) and not assessment.training
 
 
 def _over_blocks(assessment: Assessment, words: Words) -> Iterator[Text]:
@@ -156,10 +164,11 @@ def facts(assessment: Assessment, words: Words) -> tuple[Fact, ...]:
         Fact(words("fact.mean_iou"), f"{percent(mean_iou(assessment).value)} %", classes),
         Fact(words("fact.units"), count(n), _drawn_how(assessment, words)),
     ]
+    detail = "fact.baseline_detail" if _is_of_map(assessment) else "fact.baseline_units"
     for other in assessment.baselines[:MOST_BASELINES]:
         label = words("fact.baseline", name=baseline_name(other, words))
         value = f"{percent(other.overall_accuracy)} %"
-        found.append(Fact(label, value, words("fact.baseline_detail")))
+        found.append(Fact(label, value, words(detail)))
     return tuple(found)
 
 

@@ -18,6 +18,7 @@ from rs_workbench.accuracy.report.style import STYLE
 _MOST_TINT = 0.55
 _GREEN, _RED = "46 139 87", "214 90 50"
 _WIDE, _LONG = 12, 16
+_COLUMN_PX, _NAME_PX, _DIGIT_PX, _PADDING_PX = 820, 140, 8, 19
 _LANG = {"en": "en", "zh": "zh-Hans"}
 
 
@@ -82,7 +83,7 @@ def _picture(picture: Picture) -> str:
 
 def _table(table: Table) -> str:
     kind = "matrix" if table.across else "plain"
-    kind += " wide" if len(table.head) > _WIDE else ""
+    kind += " wide" if len(table.head) > _WIDE or _width_px(table) > _COLUMN_PX else ""
     kind += " long" if len(table.rows) > _LONG else ""
     notes = "".join(f"<p class='footnote'>{escape(note)}</p>" for note in table.footnotes)
     rows = "\n".join(_row(row, table) for row in table.rows)
@@ -91,6 +92,15 @@ def _table(table: Table) -> str:
         f"<thead>{_axes_row(table)}{_head(table)}</thead>\n<tbody>\n{rows}\n</tbody></table></div>"
         f"{notes}"
     )
+
+
+def _width_px(table: Table) -> int:
+    """Estimate how wide the numbers of a matrix make it; other tables break their lines."""
+    if not table.across:
+        return 0
+    columns = list(zip(*(row[1:] for row in table.rows), strict=True))
+    longest = [max(len(cell.text) for cell in column) for column in columns]
+    return _NAME_PX + sum(_DIGIT_PX * n + _PADDING_PX for n in longest)
 
 
 def _axes_row(table: Table) -> str:

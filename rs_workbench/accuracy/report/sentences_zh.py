@@ -34,6 +34,48 @@ CHINESE_SENTENCES = (
         r"reference resampled to the map's grid by majority \((.*)\)",
         "参考数据按众数重采样到图的栅格（{0}）",
     ),
+    (r"same size, no georeference", "大小相同，无地理参考"),
+    (r"class of the pixel under each point", "取每个点所在像元的类别"),
+    (
+        r"pixels whose centre lies in a polygon, (\d+) polygons in all",
+        "取中心落在多边形内的像元，共 {0} 个多边形",
+    ),
+    (
+        r"neither '(.*)' nor '(.*)' has a coordinate system: .*",
+        "“{0}”和“{1}”都没有坐标系：假定两者的像元一一重合",
+    ),
+    (
+        r"part of '(.*)' lies beyond the map and was not compared",
+        "“{0}”有一部分在图的范围之外，未作比较",
+    ),
+    (r"rows of '(.*)' without geometry: (\d+)", "“{0}”中没有几何的行数：{1}"),
+    (
+        r"points that are right by their second acceptable label: (\d+)",
+        "按第二可接受标签算作正确的点数：{0}",
+    ),
+    (
+        r"polygons too small to hold the centre of a pixel: (\d+)",
+        "过小而不含任何像元中心的多边形数：{0}",
+    ),
+    (r"polygons wholly outside the map: (\d+)", "完全在图的范围之外的多边形数：{0}"),
+    (
+        r"'(.*)' has no class on (\d+) of the (\d+) compared pixels, where it counts as wrong",
+        "“{0}”在 {2} 个比较像元中的 {1} 个上没有类别，按错误计",
+    ),
+    (
+        r"'(.*)' has no class on (\d+) of the (\d+) compared points, where it counts as wrong",
+        "“{0}”在 {2} 个比较点中的 {1} 个上没有类别，按错误计",
+    ),
+    (r"paired difference by the design", "按抽样设计的配对差异"),
+    (r"McNemar, exact", "McNemar 精确检验"),
+    (
+        r"named by the user; strata and sizes from the map",
+        "设计由用户指定；层及其大小取自图",
+    ),
+    (
+        r"grid of (\S+) rows by (\S+) columns with a random start",
+        "随机起点的格网，间隔 {0} 行 × {1} 列",
+    ),
     (r"bootstrap of (\d+) blocks", "{0} 个区块的自助法"),
     (r"bootstrap of (\d+) polygons", "{0} 个多边形的自助法"),
     (r"ratio of sample totals", "样本总量之比"),
@@ -68,8 +110,34 @@ CHINESE_SENTENCES = (
         "有 {0} 类的单元中没有发现错误，标准误为 0：这些类给出 Wilson 区间",
     ),
     (
+        r"every unit mapped as (\d+) of the classes was wrong, .*",
+        "有 {0} 类的单元全部错误，标准误为 0：这些类给出 Wilson 区间",
+    ),
+    (
+        r"stratum '(.*)' has (\d+) labelled units, but (\d+) were drawn: .*",
+        "层“{0}”有 {1} 个已标注单元，但只抽取了 {2} 个：后来添加的单元不是随机抽取的，请去掉",
+    ),
+    (
+        r"the sample was drawn from (\S+) ha, but the classes of the map cover (\S+) ha: .* "
+        r"for (\S+) ha",
+        "样本抽自 {0} ha，而图上各类共 {1} ha：请检查两者的无数据值是否相同；面积按 {2} ha 估计",
+    ),
+    (
         r"(\d+) % of the variance of the overall accuracy comes from stratum '(.*)' "
         r"\((\d+) % of the population\): .*",
         "总体精度方差的 {0}% 来自层“{1}”（占总体的 {2}%）：在该层增加单元，或设缓冲层，最有帮助",
     ),
 )
+CHINESE_PIECES = (
+    (r"coordinate system (\S+), map (\S+)", r"坐标系 \1，图为 \2"),
+    (
+        r"pixel size (\S+) x (\S+) and another orientation, map (\S+) x (\S+)",
+        r"像元大小 \1 × \2 且方向不同，图为 \3 × \4",
+    ),
+    (r"pixel size (\S+) x (\S+), map (\S+) x (\S+)", r"像元大小 \1 × \2，图为 \3 × \4"),
+    (
+        r"origin (\(.*?\)), map (\(.*?\)), which is (\S+) columns and (\S+) rows off",
+        r"原点 \1，图为 \2，相差 \3 列、\4 行",
+    ),
+)
+"""Parts of those sentences that stand in their groups; put into Chinese afterwards."""

@@ -19,12 +19,12 @@ p { margin: .5rem 0; max-width: 46rem; }
 .warning { border-color: #c98a00; background: #fdf6e3; }
 .alarm { border: 0; background: #b3261e; color: #fff; font-weight: 600; font-size: 1.08rem;
   padding: .9rem 1.1rem; }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.8rem, 1fr)); gap: .7rem;
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: .7rem;
   margin: 1.3rem 0 .6rem; }
 .fact { border: 1px solid var(--line); border-radius: 6px; padding: .6rem .8rem .7rem; }
 .fact span, .fact small { display: block; color: var(--quiet); font-size: .82rem;
   line-height: 1.35; }
-.fact b { display: block; font-size: 1.55rem; line-height: 1.3; font-weight: 650; }
+.fact b { display: block; font-size: 1.45rem; line-height: 1.3; font-weight: 650; }
 figure { margin: 1rem 0; overflow-x: auto; }
 figure svg { display: block; width: 100%; min-width: 34rem; max-width: 54rem; height: auto; }
 .scroll { overflow-x: auto; margin: 1rem 0 .3rem; }

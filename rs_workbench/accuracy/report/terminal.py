@@ -42,7 +42,8 @@ def print_assessment(assessment: Assessment, folder: Path, *, lang: str = "en") 
 
 
 def _plain(text: Text) -> str:
-    return f"! {text.text}" if text.kind in ("warning", "alarm") else text.text
+    # A hard space: rich would break Chinese, which has no others, right behind the mark.
+    return f"!\N{NO-BREAK SPACE}{text.text}" if text.kind in ("warning", "alarm") else text.text
 
 
 def _print_table(console, table: Table) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from rs_workbench.accuracy.report.numbers import count, plain
-from rs_workbench.accuracy.report.sentences_zh import CHINESE_SENTENCES
+from rs_workbench.accuracy.report.sentences_zh import CHINESE_PIECES, CHINESE_SENTENCES
 from rs_workbench.accuracy.report.words_en import ENGLISH
+from rs_workbench.accuracy.report.words_formulas import FORMULAS_CHINESE, FORMULAS_ENGLISH
 from rs_workbench.accuracy.report.words_zh import CHINESE
 from rs_workbench.card import LegendClass
 from rs_workbench.errors import UsageError
 
 Lang = Literal["en", "zh"]
-_TABLES = {"en": ENGLISH, "zh": CHINESE}
+_TABLES = {"en": ENGLISH | FORMULAS_ENGLISH, "zh": CHINESE | FORMULAS_CHINESE}
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,14 @@ class Words:
             return plain(text), False
         for pattern, translation in CHINESE_SENTENCES:
             if found := re.fullmatch(pattern, text, re.DOTALL):
-                return plain(translation.format(*found.groups())), False
+                return _without_english(plain(translation.format(*found.groups()))), False
         return plain(text), True
+
+
+def _without_english(sentence: str) -> str:
+    for pattern, translation in CHINESE_PIECES:
+        sentence = re.sub(pattern, translation, sentence)
+    return sentence
 
 
 def words_in(lang: str) -> Words:

@@ -4,6 +4,9 @@ ENGLISH = {
     "title": "Accuracy of {map}",
     "title.training": "Fit of {map} to training data",
     "subtitle": "compared with {reference}",
+    "unit.pixel": "pixel",
+    "unit.point": "point",
+    "unit.polygon": "polygon",
     "unit.pixel.one": "{n} pixel",
     "unit.pixel.many": "{n} pixels",
     "unit.point.one": "{n} point",
@@ -18,9 +21,9 @@ ENGLISH = {
     "headline.estimate": "Overall accuracy {value} % ({confidence} % confidence interval "
     "{low} to {high} %).",
     "headline.rests": "Estimated for the whole map from {units} with a reference label: {design}.",
+    "headline.clusters": "{units} in {clusters} clusters",
     "headline.truncated": "The interval is cut off at 0 or 100 %.",
-    "headline.units": "{right} of {units} looked at have the same class on the map and in the "
-    "reference: {value} %.",
+    "headline.units": "Map and reference agree on {right} of {units} looked at: {value} %.",
     "headline.census": "Every pixel of the map was compared, so these are figures of the map, as "
     "far as the reference is right.",
     "headline.no_design": "These figures describe what was looked at, not the map: it is not "
@@ -50,6 +53,7 @@ ENGLISH = {
     "fact.no_design": "no sampling design",
     "fact.baseline": "Baseline: {name}",
     "fact.baseline_detail": "overall accuracy on the same units",
+    "fact.baseline_units": "agreement on the same units",
     "class": "Class",
     "stop": ".",
     "total": "Total",
@@ -75,6 +79,8 @@ ENGLISH = {
     "areas.share_interval": "Interval, %",
     "areas.no_design": "Areas are not given: pixel counts repeat the errors of the map, and "
     "without a sampling design there is nothing to correct them with.",
+    "areas.census": "The reference covers the whole map, so the area of each class is that of its "
+    "column in the matrix; nothing has to be estimated.",
     "areas.plot": "Adjusted area of each class with its confidence interval, and the mapped area "
     "beside it",
     "plot.area": "Area, ha",
@@ -117,6 +123,20 @@ ENGLISH = {
     "matrix.users": "User's, %",
     "matrix.producers": "Producer's, %",
     "matrix.corner": "Lower right: estimated overall accuracy, the sum of the diagonal.",
+    "errors.title": "Where the map is wrong",
+    "errors.raster": "error_map.tif, beside this page, shows every compared pixel: light grey "
+    "where the map is right, else in the colour of the class that the reference has there. QGIS "
+    "shows it with these names and colours. Pixels that could not be compared are transparent.",
+    "errors.caption": "Values of error_map.tif",
+    "errors.value": "Value",
+    "errors.meaning": "Meaning",
+    "errors.pixels": "Pixels",
+    "errors.points": "errors.gpkg, beside this page, holds every compared point with the class of "
+    "the map (map_class), that of the reference (reference_class), and 1 in the column correct "
+    "where the two agree, else 0.",
+    "errors.polygons": "errors.gpkg, beside this page, holds every compared polygon with its "
+    "class (reference_class), the commonest class of the map in it (map_class), and in the column "
+    "correct the part of its pixels where the two agree, from 0 to 1.",
     "disagreement.title": "Kinds of disagreement",
     "disagreement.text": "Quantity: the map has too much of some classes and too little of "
     "others. Exchange: two classes swap places. Shift: the rest, round three or more classes. "
@@ -170,6 +190,7 @@ ENGLISH = {
     "baselines.map": "Map",
     "baselines.this": "This map",
     "baselines.overall": "Overall accuracy",
+    "baselines.agreement": "Agreement",
     "baselines.mean_iou": "Mean IoU",
     "baselines.difference": "This map minus it, points",
     "baselines.test": "Paired test",
@@ -226,53 +247,6 @@ ENGLISH = {
     "accuracy: further units there, or a buffer stratum around the rare classes, would narrow the "
     "interval most (Olofsson et al. 2020).",
     "design.unequal": "Units differ in area and were weighted by it.",
-    "formulas.title": "Formulas",
-    "formulas.caption": "How each figure was computed. p with indices i, j: share of the area "
-    "mapped as i that is j in the reference; +: summed over",
-    "formulas.what": "Figure",
-    "formulas.how": "How",
-    "formulas.source": "Source",
-    "formulas.interval": "Confidence {confidence} %, z = {z}; finite population correction: "
-    "{fpc}.",
-    "formulas.on": "on",
-    "formulas.off": "off",
-    "formulas.estimator": "Estimator: {estimator}.",
-    "formula.matrix": "Area shares",
-    "formula.matrix.how": "each unit of the sample stands for (population of its stratum) / "
-    "(units used there) units of the map; p_ij is the weighted share of units with classes i, j",
-    "formula.counts": "Shares",
-    "formula.counts.how": "p_ij = n_ij / n: every unit counts the same",
-    "formula.scores": "Accuracies",
-    "formula.scores.how": "overall: sum of p_ii; user's: p_ii / p_i+; producer's: p_jj / p_+j; "
-    "F1: 2 p_ii / (p_i+ + p_+i); IoU: p_ii / (p_i+ + p_+i − p_ii)",
-    "formula.area": "Adjusted area",
-    "formula.area.how": "area of the map × p_+j, the share of the class in the reference",
-    "formula.variance": "Standard errors",
-    "formula.variance.how": "sum over strata of (1 − f) n / (n − 1) × the sum of squared "
-    "deviations of the weighted, linearised values from their stratum mean; f is the sampled "
-    "part with finite population correction, else 0; clusters are summed first",
-    "formula.post": "Standard errors",
-    "formula.post.how": "(1 − f) / n × sum of W s² + 1 / n² × sum of (1 − W) s², with the share W "
-    "of a stratum and the variance s² of the linearised values within it",
-    "formula.wald": "Intervals",
-    "formula.wald.how": "estimate ± z × standard error, cut off at 0 and 100 %; Wilson's where "
-    "the standard error is 0",
-    "formula.wilson": "Intervals",
-    "formula.wilson.how": "Wilson's score interval with the effective number of units that the "
-    "standard error implies",
-    "formula.logit": "Intervals",
-    "formula.logit.how": "estimate ± z × standard error on the logit scale; Wilson's where the "
-    "standard error is 0",
-    "formula.boundary": "Borders",
-    "formula.boundary.how": "F: harmonic mean of the shares of both borders that lie within the "
-    "tolerance of the other; IoU: of the inner bands as wide as the tolerance; distances between "
-    "the pixels of both borders, both ways",
-    "formula.blocks": "Blocks",
-    "formula.blocks.how": "scores of each block from its own counts; the score of all blocks "
-    "from their sum, its error by leaving out each block in turn",
-    "formula.disagreement": "Disagreement",
-    "formula.disagreement.how": "quantity: half the sum of |p_j+ − p_+j|; exchange: sum over "
-    "pairs of 2 min(p_ij, p_ji); shift: the rest of 1 − overall",
     "further.title": "Further measures",
     "further.text": "Kappa is given because some ask for it. Its chance agreement has no meaning "
     "for maps, it adds nothing to overall accuracy, and it says nothing about area (Pontius and "

@@ -4,6 +4,9 @@ CHINESE = {
     "title": "{map} 的精度评价",
     "title.training": "{map} 对训练数据的拟合程度",
     "subtitle": "参考数据：{reference}",
+    "unit.pixel": "像元",
+    "unit.point": "点",
+    "unit.polygon": "多边形",
     "unit.pixel.one": "{n} 个像元",
     "unit.pixel.many": "{n} 个像元",
     "unit.point.one": "{n} 个点",
@@ -16,6 +19,7 @@ CHINESE = {
     "只说明模型学得如何，不能说明它在其他地方的表现。请用未参与训练的数据评价该图。",
     "headline.estimate": "总体精度 {value}%（{confidence}% 置信区间 {low}% 至 {high}%）。",
     "headline.rests": "由 {units}的参考标签推断整幅图：{design}。",
+    "headline.clusters": "{units}（{clusters} 个群）",
     "headline.truncated": "区间在 0 或 100% 处截断。",
     "headline.units": "所查看的 {units}中，有 {right} 个在图上与参考数据中类别相同：{value}%。",
     "headline.census": "图上每个像元都作了比较，因此只要参考数据正确，这些数字就是整幅图的数字。",
@@ -44,6 +48,7 @@ CHINESE = {
     "fact.no_design": "没有抽样设计",
     "fact.baseline": "基线：{name}",
     "fact.baseline_detail": "同一批单元上的总体精度",
+    "fact.baseline_units": "同一批单元上的一致率",
     "class": "类别",
     "stop": "。",
     "total": "合计",
@@ -67,6 +72,7 @@ CHINESE = {
     "areas.share_se": "标准误，百分点",
     "areas.share_interval": "置信区间，%",
     "areas.no_design": "不给出面积：像元计数会带入图的错误，而没有抽样设计就无从校正。",
+    "areas.census": "参考数据覆盖整幅图，因此各类面积即矩阵中对应列的面积，无需估计。",
     "areas.plot": "各类的校正面积及其置信区间，旁边是制图面积",
     "plot.area": "面积，ha",
     "plot.ratio": "校正 / 制图，%",
@@ -104,6 +110,17 @@ CHINESE = {
     "matrix.users": "用户精度，%",
     "matrix.producers": "生产者精度，%",
     "matrix.corner": "右下角：总体精度的估计值，即对角线之和。",
+    "errors.title": "图错在哪里",
+    "errors.raster": "本页旁的 error_map.tif 给出每个比较过的像元：图正确处为浅灰色，其余为参考"
+    "数据中该处类别的颜色。在 QGIS 中打开即带有这些名称和颜色。无法比较的像元透明。",
+    "errors.caption": "error_map.tif 的值",
+    "errors.value": "值",
+    "errors.meaning": "含义",
+    "errors.pixels": "像元数",
+    "errors.points": "本页旁的 errors.gpkg 含每个比较过的点：图上类别（map_class）、参考类别"
+    "（reference_class），correct 列为 1 表示两者一致，否则为 0。",
+    "errors.polygons": "本页旁的 errors.gpkg 含每个比较过的多边形：其类别（reference_class）、"
+    "其中图上最多的类别（map_class），correct 列为两者一致的像元比例，从 0 到 1。",
     "disagreement.title": "不一致的种类",
     "disagreement.text": "数量：图上某些类偏多，另一些类偏少。交换：两类位置互换。移位：其余，"
     "在三类或更多类之间轮换。三者之和即与 100% 的差距。",
@@ -153,6 +170,7 @@ CHINESE = {
     "baselines.map": "图",
     "baselines.this": "本图",
     "baselines.overall": "总体精度",
+    "baselines.agreement": "一致率",
     "baselines.mean_iou": "平均交并比",
     "baselines.difference": "本图减该图，百分点",
     "baselines.test": "配对检验",
@@ -204,47 +222,6 @@ CHINESE = {
     "design.dominant": "有一层（{name}）占总体精度方差的 {share}%：在该层增加单元，或在稀有类"
     "周围设缓冲层，最能缩小区间（Olofsson et al. 2020）。",
     "design.unequal": "各单元面积不等，已按面积加权。",
-    "formulas.title": "公式",
-    "formulas.caption": "各数字的计算方法。带下标 i、j 的 p：图上为 i、参考为 j 的面积比例；+ "
-    "表示求和",
-    "formulas.what": "数字",
-    "formulas.how": "方法",
-    "formulas.source": "出处",
-    "formulas.interval": "置信度 {confidence}%，z = {z}；有限总体校正：{fpc}。",
-    "formulas.on": "开",
-    "formulas.off": "关",
-    "formulas.estimator": "估计量：{estimator}。",
-    "formula.matrix": "面积比例",
-    "formula.matrix.how": "样本中每个单元代表图上（所在层总体）/（该层所用单元数）个单元；p_ij"
-    " 为类别 i、j 单元的加权比例",
-    "formula.counts": "比例",
-    "formula.counts.how": "p_ij = n_ij / n：各单元权重相同",
-    "formula.scores": "精度",
-    "formula.scores.how": "总体：p_ii 之和；用户：p_ii / p_i+；生产者：p_jj / p_+j；F1：2 p_ii"
-    " / (p_i+ + p_+i)；交并比：p_ii / (p_i+ + p_+i − p_ii)",
-    "formula.area": "校正面积",
-    "formula.area.how": "图的面积 × p_+j，即参考数据中该类的比例",
-    "formula.variance": "标准误",
-    "formula.variance.how": "对各层求和：(1 − f) n / (n − 1) × 加权线性化值与层均值之差的平方"
-    "和；f 为抽样比（启用有限总体校正时），否则为 0；群内先求和",
-    "formula.post": "标准误",
-    "formula.post.how": "(1 − f) / n × Σ W s² + 1 / n² × Σ (1 − W) s²，W 为层的比例，s² 为层内"
-    "线性化值的方差",
-    "formula.wald": "区间",
-    "formula.wald.how": "估计值 ± z × 标准误，在 0 和 100% 处截断；标准误为 0 时用 Wilson 区间",
-    "formula.wilson": "区间",
-    "formula.wilson.how": "Wilson 得分区间，单元数取标准误所对应的有效单元数",
-    "formula.logit": "区间",
-    "formula.logit.how": "在 logit 尺度上取估计值 ± z × 标准误；标准误为 0 时用 Wilson 区间",
-    "formula.boundary": "边界",
-    "formula.boundary.how": "F：两条边界各自落在对方容差内的比例的调和平均；交并比：宽度等于容差的"
-    "内侧带的交并比；距离：两条边界像元之间的双向距离",
-    "formula.blocks": "区块",
-    "formula.blocks.how": "各区块的得分由其自身计数得出；全部区块的得分由计数之和得出，"
-    "其误差由逐一去掉各区块得出",
-    "formula.disagreement": "不一致",
-    "formula.disagreement.how": "数量：|p_j+ − p_+j| 之和的一半；交换：各类别对 2 min(p_ij, "
-    "p_ji) 之和；移位：1 − 总体精度的其余部分",
     "further.title": "其他指标",
     "further.text": "有人需要 Kappa，故在此给出。它的“偶然一致”对地图没有意义，不比总体精度提"
     "供更多信息，也不说明面积（Pontius and Millones 2011；Foody 2020）。它只由计数算出，不考虑抽"
