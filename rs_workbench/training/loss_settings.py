@@ -19,7 +19,7 @@ class CrossEntropy:
     smoothing : float
         Share of the label that is spread evenly over all K classes [1]_, 0 up to 1. A pixel of
         class y then has the loss ``-(1 - smoothing) log p[y] - smoothing mean(log p)``; the
-        weight of the pixel stays that of y.
+        weight of the pixel stays that of y (torch weighs each of the K logarithms by its class).
 
     References
     ----------

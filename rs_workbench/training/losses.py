@@ -6,14 +6,15 @@
 - The loss is the weighted sum of its terms, computed in float32 or better, on the log-softmax of
   the logits. All pixels of the batch count together, not chip by chip.
 - Pixels labelled `ignore` are left out: they have no share in any sum and their logits have a
-  gradient of exactly 0, whatever stands there. A batch without a labelled pixel, or whose labelled
-  pixels all have weight 0, has loss 0 and gradient 0.
+  gradient of exactly 0, whatever stands there. A batch without a labelled pixel has loss 0 and
+  gradient 0, and so has a term in which all labelled pixels of the batch weigh 0.
 - ``cross_entropy`` and ``focal`` are means over the labelled pixels. With class weights they are
   weighted means: each pixel weighs what its class weighs, and the sum is divided by the sum of
   these weights. So only the ratios of weights matter.
 - ``dice``, ``tversky`` and ``lovasz`` are means over the classes present in the labels of the
   batch. They count these classes alike and take no class weights. As a class that is present has
-  a denominator above 0, no epsilon is added anywhere.
+  a denominator above 0, no epsilon is added to any sum. (``focal`` takes ``1 - p`` as 1e-30 at
+  least, so that its gradient stays finite.)
 - A label that is neither a class nor `ignore` makes the loss NaN, rather than be left out unseen.
 """
 
@@ -34,8 +35,6 @@ from rs_workbench.training.loss_settings import LOSSES, CrossEntropy, Focal, Set
 __all__ = ["LossSpec", "LossTerm", "check_shapes", "class_weights", "parse_loss", "term_weights"]
 
 EXAMPLE = "0.5*focal(gamma=3)+lovasz"
-
-
 Weights: TypeAlias = tuple[float, ...]
 
 
