@@ -72,7 +72,7 @@ def test_nodata_elsewhere(maps: Path, block: int) -> None:
     matrix, accuracy = expected(ours, theirs)
     np.testing.assert_array_equal(other.matrix, matrix)
     assert other.overall_accuracy == pytest.approx(accuracy)
-    assert "has no class on 350 of the 2100 compared pixels" in found.warnings[0]
+    assert "has no class on 350 of the 2,100 compared pixels" in found.warnings[0]
     missing = np.bincount(TRUTH[5:, -10:].ravel() - 1, minlength=3)
     right, rows, columns = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0) + missing
     assert other.mean_iou == pytest.approx((right / (rows + columns - right)).mean())

@@ -12,7 +12,7 @@ from rs_workbench.accuracy.report.document import Block, Document, Picture, Sect
 from rs_workbench.accuracy.report.errors import errors_section
 from rs_workbench.accuracy.report.matrix import counts_table, share_table
 from rs_workbench.accuracy.report.numbers import plain
-from rs_workbench.accuracy.report.opening import facts, is_census, opening
+from rs_workbench.accuracy.report.opening import facts, opening
 from rs_workbench.accuracy.report.plots import area_plot, class_plot
 from rs_workbench.accuracy.report.words import Words
 from rs_workbench.accuracy.result import Assessment
@@ -76,7 +76,7 @@ def _names(assessment: Assessment, words: Words) -> list[tuple[str, str]]:
 def _areas(assessment: Assessment, words: Words) -> Section:
     title, estimate = words("areas.title"), assessment.estimate
     if estimate is None:
-        key = "areas.census" if is_census(assessment) else "areas.no_design"
+        key = "areas.census" if tables.is_census(assessment) else "areas.no_design"
         return Section(title, (Text(words(key), "note"),))
     blocks: list[Block] = [Text(words("areas.text"))]
     if estimate.area:
@@ -153,7 +153,8 @@ def _counted(assessment: Assessment, words: Words) -> Section:
 def _design(assessment: Assessment, words: Words) -> Section:
     title, design, estimate = words("design.title"), assessment.design, assessment.estimate
     if design is None:
-        return Section(title, (Text(words("design.none"), "note"),))
+        key = "design.census" if tables.is_census(assessment) else "design.none"
+        return Section(title, (Text(words(key), "note"),))
     parts: list[Block] = [method.describe_design(design, words)]
     if table := method.strata_table(design, estimate, words):
         parts.append(table)

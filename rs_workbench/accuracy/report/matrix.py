@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rs_workbench.accuracy.estimates import AccuracyEstimate, Estimate
 from rs_workbench.accuracy.report.document import Cell, Table
 from rs_workbench.accuracy.report.numbers import count, percent
-from rs_workbench.accuracy.report.tables import class_scores, name_cells
+from rs_workbench.accuracy.report.tables import class_scores, is_census, name_cells
 from rs_workbench.accuracy.report.words import Words
 from rs_workbench.accuracy.result import Assessment
 
@@ -40,7 +40,8 @@ def counts_table(assessment: Assessment, words: Words) -> Table:
     if estimate is not None:
         note = words("matrix.raw_estimate", overall=percent(estimate.overall.value), **values)
     else:
-        note = words("matrix.raw_units", **values)
+        key = "matrix.raw_census" if is_census(assessment) else "matrix.raw_units"
+        note = words(key, **values)
     body = [[Cell(count(x), tint=t) for x, t in _tinted(row)] for row in counts]
     bottom = [Cell(count(x)) for x in counts.sum(axis=0)]
     rows = [[*cells_, Cell(count(row.sum()))] for cells_, row in zip(body, counts, strict=True)]

@@ -10,7 +10,7 @@ from rs_workbench.accuracy import scores
 from rs_workbench.accuracy.report.compare import baseline_name, resampled_sentence
 from rs_workbench.accuracy.report.document import Fact, Text
 from rs_workbench.accuracy.report.numbers import count, percent
-from rs_workbench.accuracy.report.tables import confidence_text, mean_iou
+from rs_workbench.accuracy.report.tables import confidence_text, is_census, mean_iou
 from rs_workbench.accuracy.report.words import Words
 from rs_workbench.accuracy.result import Assessment
 
@@ -84,23 +84,6 @@ def _of_units(assessment: Assessment, words: Words) -> Iterator[Text]:
     elif assessment.estimate is None:
         yield Text(words("headline.no_design"), "note")
     yield from _over_blocks(assessment, words)
-
-
-def is_census(assessment: Assessment) -> bool:
-    """Tell whether every pixel of the map was compared.
-
-    Parameters
-    ----------
-    assessment : Assessment
-        What was found.
-
-    Returns
-    -------
-    bool
-        Then nothing is left to sampling.
-    """
-    compared = int(assessment.counts.sum())
-    return assessment.kind == "raster" and compared == sum(assessment.mapped_pixels) > 0
 
 
 def _is_of_map(assessment: Assessment) -> bool:

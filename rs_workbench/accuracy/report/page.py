@@ -18,7 +18,7 @@ from rs_workbench.accuracy.report.style import STYLE
 _MOST_TINT = 0.55
 _GREEN, _RED = "46 139 87", "214 90 50"
 _WIDE, _LONG = 12, 16
-_COLUMN_PX, _NAME_PX, _DIGIT_PX, _PADDING_PX = 820, 140, 8, 19
+_COLUMN_PX, _NAME_PX, _DIGIT_PX, _PADDING_PX = 820, 140, 9.5, 19
 _LANG = {"en": "en", "zh": "zh-Hans"}
 
 
@@ -94,7 +94,7 @@ def _table(table: Table) -> str:
     )
 
 
-def _width_px(table: Table) -> int:
+def _width_px(table: Table) -> float:
     """Estimate how wide the numbers of a matrix make it; other tables break their lines."""
     if not table.across:
         return 0

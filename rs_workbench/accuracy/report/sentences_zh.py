@@ -59,11 +59,11 @@ CHINESE_SENTENCES = (
     ),
     (r"polygons wholly outside the map: (\d+)", "完全在图的范围之外的多边形数：{0}"),
     (
-        r"'(.*)' has no class on (\d+) of the (\d+) compared pixels, where it counts as wrong",
+        r"'(.*)' has no class on (\S+) of the (\S+) compared pixels, where it counts as wrong",
         "“{0}”在 {2} 个比较像元中的 {1} 个上没有类别，按错误计",
     ),
     (
-        r"'(.*)' has no class on (\d+) of the (\d+) compared points, where it counts as wrong",
+        r"'(.*)' has no class on (\S+) of the (\S+) compared points, where it counts as wrong",
         "“{0}”在 {2} 个比较点中的 {1} 个上没有类别，按错误计",
     ),
     (r"paired difference by the design", "按抽样设计的配对差异"),

@@ -112,6 +112,8 @@ def class_table(assessment: Assessment, words: Words) -> Table:
     heads = [Cell(words(f"classes.{m}")) for m in MEASURES]
     units = Cell(words("classes.units"), below=words("classes.units_below"))
     key = "classes.caption" if estimate is not None else "classes.caption_units"
+    if estimate is None and is_census(assessment):
+        key = "classes.caption_census"
     confidence = confidence_text(assessment)
     caption = words(key, confidence=confidence)
     shown = [e for m in MEASURES for e in by_measure[m]] + [mean]
@@ -135,6 +137,23 @@ def mean_iou(assessment: Assessment) -> Estimate:
     if assessment.estimate is not None:
         return assessment.estimate.mean_iou
     return bare(scores.mean_iou(assessment.counts), int(assessment.counts.sum()))
+
+
+def is_census(assessment: Assessment) -> bool:
+    """Tell whether every pixel of the map was compared.
+
+    Parameters
+    ----------
+    assessment : Assessment
+        What was found.
+
+    Returns
+    -------
+    bool
+        Then nothing is left to sampling.
+    """
+    compared = int(assessment.counts.sum())
+    return assessment.kind == "raster" and compared == sum(assessment.mapped_pixels) > 0
 
 
 def confidence_text(assessment: Assessment) -> str:

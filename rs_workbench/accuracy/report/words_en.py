@@ -94,6 +94,8 @@ ENGLISH = {
     "confidence interval and the standard error (SE) in points",
     "classes.caption_units": "Shares of what was looked at, in percent; no confidence interval, "
     "since there is no sampling design",
+    "classes.caption_census": "Of all compared pixels, in percent; every pixel of the map was "
+    "compared, so nothing is left to sampling",
     "classes.units": "Units",
     "classes.units_below": "map / reference",
     "classes.users": "User's accuracy",
@@ -120,6 +122,8 @@ ENGLISH = {
     "estimated overall accuracy is {overall} %.",
     "matrix.raw_units": "Raw share of the diagonal: {right} of {all} = {value} %. It describes "
     "what was looked at and is no estimate of the overall accuracy of the map.",
+    "matrix.raw_census": "Share of the diagonal: {right} of {all} = {value} %, the overall "
+    "accuracy of the map as far as the reference is right.",
     "matrix.users": "User's, %",
     "matrix.producers": "Producer's, %",
     "matrix.corner": "Lower right: estimated overall accuracy, the sum of the diagonal.",
@@ -212,6 +216,7 @@ ENGLISH = {
     "design.title": "Sampling design",
     "design.none": "No sampling design is known. For figures that hold for the whole map, draw a "
     "sample with  rsw assess design  and label it.",
+    "design.census": "None was needed: every pixel of the map was compared.",
     "design.simple_random": "simple random sample",
     "design.systematic": "systematic sample",
     "design.stratified": "stratified random sample",

@@ -84,6 +84,7 @@ CHINESE = {
     "classes.caption": "对整幅图的估计，单位 %；下方为 {confidence}% 置信区间和标准误（SE，百"
     "分点）",
     "classes.caption_units": "所查看单元中的比例，单位 %；没有抽样设计，因此没有置信区间",
+    "classes.caption_census": "占全部比较像元的比例，单位 %；图上每个像元都作了比较，没有抽样误差",
     "classes.units": "单元数",
     "classes.units_below": "图 / 参考",
     "classes.users": "用户精度",
@@ -107,6 +108,8 @@ CHINESE = {
     "它取决于各类抽取了多少单元。总体精度的估计值为 {overall}%。",
     "matrix.raw_units": "对角线的原始比例：{right} / {all} = {value}%。它只描述所查看的单元，"
     "不是图的总体精度的估计。",
+    "matrix.raw_census": "对角线的比例：{right} / {all} = {value}%；只要参考数据正确，这就是图的"
+    "总体精度。",
     "matrix.users": "用户精度，%",
     "matrix.producers": "生产者精度，%",
     "matrix.corner": "右下角：总体精度的估计值，即对角线之和。",
@@ -191,6 +194,7 @@ CHINESE = {
     "design.title": "抽样设计",
     "design.none": "没有已知的抽样设计。若要得到适用于整幅图的数字，请用  rsw assess design  "
     "抽取样本并标注。",
+    "design.census": "无需抽样：图上每个像元都作了比较。",
     "design.simple_random": "简单随机抽样",
     "design.systematic": "系统抽样",
     "design.stratified": "分层随机抽样",
