@@ -227,7 +227,7 @@ def map_command(
     if "" in (map_path, reference, output):
         raise UsageError("MAP, REFERENCE and --output must not be empty")
     folder = Path(output or f"{Path(map_path).stem}_accuracy")
-    with show_progress("none" if quiet else progress) as on_scene:
+    with show_progress("none" if quiet else progress, parts="windows") as on_scene:
         found = assess_map(
             map_path,
             reference,

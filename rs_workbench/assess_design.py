@@ -206,7 +206,8 @@ def design_command(
     from rs_workbench.progress import show_progress
 
     options = DesignOptions(**chosen)
-    with show_progress("none" if quiet or as_json else progress) as on_map:
+    style = "none" if quiet or as_json else progress
+    with show_progress(style, parts="strips") as on_map:
         report = design_sample(
             map_path, output, options=options, on_progress=on_map(map_path, 1, 1)
         )

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import psutil
@@ -21,13 +22,15 @@ OnScene = Callable[[str, int, int], OnProgress | None]
 
 
 @contextmanager
-def show_progress(style: ProgressStyle) -> Iterator[OnScene]:
+def show_progress(style: ProgressStyle, *, parts: str = "tiles") -> Iterator[OnScene]:
     """Show the progress of one scene after another on stderr.
 
     Parameters
     ----------
     style : {'auto', 'plain', 'none'}
         Auto draws a bar on a terminal and writes plain lines elsewhere.
+    parts : str
+        What is counted.
 
     Yields
     ------
@@ -37,14 +40,14 @@ def show_progress(style: ProgressStyle) -> Iterator[OnScene]:
     if style == "none":
         yield lambda scene, number, total: None
     elif style == "auto" and sys.stderr.isatty():
-        with _bar() as on_scene:
+        with _bar(parts) as on_scene:
             yield on_scene
     else:
-        yield _plain
+        yield partial(_plain, parts)
 
 
 @contextmanager
-def _bar() -> Iterator[OnScene]:
+def _bar(parts: str) -> Iterator[OnScene]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -60,7 +63,7 @@ def _bar() -> Iterator[OnScene]:
         BarColumn(),
         TaskProgressColumn(),
         MofNCompleteColumn(),
-        TextColumn("tiles, {task.fields[rate]} tiles/s, {task.fields[memory]} MiB,"),
+        TextColumn(f"{parts}, {{task.fields[rate]}} {parts}/s, {{task.fields[memory]}} MiB,"),
         TimeRemainingColumn(),
         TextColumn("left"),
     ]
@@ -70,12 +73,12 @@ def _bar() -> Iterator[OnScene]:
             title = _title(scene, number, total)
             task = bars.add_task(title, total=None, rate="-", memory="-")
 
-            def on_progress(done: int, tiles: int) -> None:
+            def on_progress(done: int, of: int) -> None:
                 speed = bars.tasks[task].speed
                 bars.update(
                     task,
                     completed=done,
-                    total=tiles,
+                    total=of,
                     rate=f"{speed:.1f}" if speed else "-",
                     memory=f"{_rss_mib():.0f}",
                 )
@@ -85,20 +88,24 @@ def _bar() -> Iterator[OnScene]:
         yield on_scene
 
 
-def _plain(scene: str, number: int, total: int) -> OnProgress:
+def _plain(parts: str, scene: str, number: int, total: int) -> OnProgress:
     title = _title(scene, number, total)
     started = last = time.monotonic()
+    seen = 0
 
-    def on_progress(done: int, tiles: int) -> None:
-        nonlocal last
+    def on_progress(done: int, of: int) -> None:
+        nonlocal started, last, seen
         now = time.monotonic()
+        if done < seen:  # another pass over the same scene
+            started = now
+        seen = done
         if now - last < PLAIN_SECONDS:
             return
         last = now
-        rate = done / (now - started)
+        rate = done / max(now - started, 1e-3)
         print(
-            f"{title}: {done}/{tiles} tiles, {100 * done / tiles:.0f} %, {rate:.1f} tiles/s, "
-            f"{_rss_mib():.0f} MiB, {_duration((tiles - done) / rate)} left",
+            f"{title}: {done}/{of} {parts}, {100 * done / of:.0f} %, {rate:.1f} {parts}/s, "
+            f"{_rss_mib():.0f} MiB, {_duration((of - done) / rate)} left",
             file=sys.stderr,
             flush=True,
         )

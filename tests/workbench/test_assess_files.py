@@ -99,7 +99,7 @@ def test_leftovers_of_killed_runs_are_swept(folder: Path) -> None:
 def test_a_full_disk_is_told_with_the_place_of_the_report(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(pair: object, legend: object, path: Path) -> None:
+    def full(pair: object, legend: object, path: Path, **options: object) -> None:
         raise OutputError(f"'{path}' cannot be written (No space left on device): make room")
 
     monkeypatch.setattr(pixels, "write_error_map", full)

@@ -129,6 +129,6 @@ def without_class(baselines: Sequence[Baseline], pixels: int) -> Iterator[str]:
         missing = pixels - int(other.matrix.sum())
         if missing:
             yield (
-                f"'{other.name}' has no class on {missing} of the {pixels} compared pixels, "
+                f"'{other.name}' has no class on {missing:,} of the {pixels:,} compared pixels, "
                 "where it counts as wrong"
             )

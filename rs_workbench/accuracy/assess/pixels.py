@@ -80,9 +80,9 @@ def assess_raster(
     block = options.block or choose_block(pair.shape)
     counts = count_pair(pair, legend, block=block, on_progress=on_progress)
     if folder is not None:
-        write_error_map(pair, legend, folder / "error_map.tif")
+        write_error_map(pair, legend, folder / "error_map.tif", on_progress=on_progress)
     area = counts.mapped_area_ha
-    baselines = tuple(_baselines(paths, pair, legend, counts, options))
+    baselines = tuple(_baselines(pair, legend, counts, options, on_progress))
     return Assessment(
         map_name=paths[0].name,
         reference_name=paths[1].name,
@@ -180,20 +180,23 @@ def choose_block(shape: tuple[int, int]) -> int:
 
 
 def _baselines(
-    paths: tuple[Path, Path],
     pair: RasterPair,
     legend: Sequence[LegendClass],
     counts: PairCounts,
     options: AssessOptions,
+    on_progress: OnProgress | None,
 ) -> Iterator[Baseline]:
     mine = _listed(counts.blocks)
     yield beside("majority", (mine, majority(mine)), options)
     if options.compare is None:
         return
     maps = open_beside(
-        paths[0], options.compare, resample=options.resample, map_nodata=options.values.map_nodata
+        pair.map_source.scene.path,
+        options.compare,
+        resample=options.resample,
+        map_nodata=options.values.map_nodata,
     )
-    theirs = count_beside(pair, maps, legend, block=counts.block_px)
+    theirs = count_beside(pair, maps, legend, block=counts.block_px, on_progress=on_progress)
     yield beside(Path(options.compare).name, (mine, _listed(theirs)), options)
 
 

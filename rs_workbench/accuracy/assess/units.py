@@ -191,7 +191,7 @@ def _warnings(points: VectorReference, counts: UnitCounts, other: _Other | None)
     missing = 0 if other is None else int((other.labels < 0).sum())
     if other is not None and missing:
         yield (
-            f"'{other.name}' has no class on {missing} of the {len(other.labels)} compared "
+            f"'{other.name}' has no class on {missing:,} of the {len(other.labels):,} compared "
             "points, where it counts as wrong"
         )
 

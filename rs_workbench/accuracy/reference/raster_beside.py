@@ -25,6 +25,7 @@ from rs_workbench.accuracy.reference.raster_places import refuse_strange
 from rs_workbench.accuracy.reference.raster_tally import class_index, cut_blocks
 from rs_workbench.accuracy.reference.raster_windows import Window, list_windows
 from rs_workbench.card import LegendClass
+from rs_workbench.progress import OnProgress
 
 
 def open_beside(
@@ -111,7 +112,12 @@ def _within(part: PairWindow) -> tuple[slice, slice]:
 
 
 def count_beside(
-    pair: RasterPair, maps: RasterPair, legend: Sequence[LegendClass], *, block: int
+    pair: RasterPair,
+    maps: RasterPair,
+    legend: Sequence[LegendClass],
+    *,
+    block: int,
+    on_progress: OnProgress | None = None,
 ) -> NDArray[np.int64]:
     """Count what a second map says on the pixels that the first is compared on.
 
@@ -125,6 +131,8 @@ def count_beside(
         The K classes.
     block : int
         Side of a spatial block, px.
+    on_progress : callable, optional
+        Called with (windows done, windows).
 
     Returns
     -------
@@ -142,13 +150,16 @@ def count_beside(
     blocks = np.zeros((*(-(-side // block) for side in pair.shape), k + 1, k + 1), np.int64)
     scenes = [s.scene for s in (pair.map_source, pair.reference_source, maps.reference_source)]
     windows = list_windows(scenes, side=block)
-    for part, both in zip(iter_pair(pair, windows), iter_pair(maps, windows), strict=True):
+    both_pairs = zip(iter_pair(pair, windows), iter_pair(maps, windows), strict=True)
+    for done, (part, both) in enumerate(both_pairs, 1):
         first, second = beside.classes(both)
         if part.inside is not None and part.reference is not None:
             truth = labels[part.reference]
             compared = (first[_within(part)] < k) & (truth < k)
             cells = second[_within(part)] * np.int32(k + 1) + truth
             _add_blocks(blocks, np.where(compared, cells, -1), part.inside, block)
+        if on_progress is not None:
+            on_progress(done, len(windows))
     return blocks
 
 
