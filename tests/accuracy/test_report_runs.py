@@ -194,6 +194,13 @@ def test_areas_of_a_census_need_no_estimate(maps, tmp_path):
     assert any(caption.startswith("Of all compared pixels") for caption in page.tables)
 
 
+def test_two_blocks_give_no_interval(maps, tmp_path):
+    found, page = report(maps, tmp_path / "r", "fine", lang="en", block=30)
+    assert found.blocks is not None
+    assert found.blocks.overall_accuracy_leave_out.n_blocks == 4
+    assert "jackknife)" not in page.words
+
+
 def test_notes_of_a_design_are_sentences(maps, tmp_path):
     page = report(maps, tmp_path / "r", "stratified", lang="en")[1]
     assert "Named by the user; strata and sizes from the map." in page.words

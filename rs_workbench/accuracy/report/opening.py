@@ -16,6 +16,8 @@ from rs_workbench.accuracy.result import Assessment
 
 MOST_BASELINES = 2
 """Baselines among the facts at the top; all are in their section."""
+LEAST_BLOCKS = 10
+"""Blocks below which no interval is told: a normal quantile is far too small for so few."""
 _Z95 = 1.959964
 
 
@@ -100,7 +102,7 @@ def _over_blocks(assessment: Assessment, words: Words) -> Iterator[Text]:
     if assessment.blocks is None:
         return
     whole = assessment.blocks.overall_accuracy_leave_out
-    if np.isnan(whole.standard_error):
+    if np.isnan(whole.standard_error) or whole.n_blocks < LEAST_BLOCKS:
         return
     reach = _Z95 * whole.standard_error
     low, high = max(0.0, whole.value - reach), min(1.0, whole.value + reach)
