@@ -170,7 +170,9 @@ def _stoppable(function: Callable[..., None]) -> Callable[..., None]:
     "--tolerance", type=click.FloatRange(min=0, min_open=True), help="of borders, m [2 px]"
 )
 @click.option(
-    "--block", type=click.IntRange(min=1), help="side of a spatial block, px [about 100]"
+    "--block",
+    type=click.IntRange(min=1),
+    help="side of a spatial block, px [for about 100 blocks]",
 )
 @click.option(
     "--confidence",
