@@ -117,8 +117,8 @@ def make_legend(entries: Mapping[int, Entry], source: str) -> tuple[LegendClass,
     if wrong:
         raise AccuracyError(
             f"'{source}' holds class values {wrong[:5]}, but they must lie between 0 and "
-            f"{MAX_CLASS_VALUE}: declare what is no class with --map-nodata, or give the classes "
-            "other numbers first, with gdal_calc or in QGIS"
+            f"{MAX_CLASS_VALUE}: declare what is no class with --map-nodata (design: --nodata), "
+            "or give the classes other numbers first, with gdal_calc or in QGIS"
         )
     return tuple(
         LegendClass(

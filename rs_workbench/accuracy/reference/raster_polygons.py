@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
-from rasterio.features import rasterize
 
 from rs_workbench.accuracy.reference.label_values import LabelValues
 from rs_workbench.accuracy.reference.points import (
@@ -24,6 +22,7 @@ from rs_workbench.accuracy.reference.points import (
     match_labels,
 )
 from rs_workbench.accuracy.reference.raster_beside import Beside
+from rs_workbench.accuracy.reference.raster_drawing import EMPTY, Drawing
 from rs_workbench.accuracy.reference.raster_labels import LabelSource
 from rs_workbench.accuracy.reference.raster_pair import (
     RasterPair,
@@ -31,16 +30,14 @@ from rs_workbench.accuracy.reference.raster_pair import (
     map_source,
     open_map,
 )
-from rs_workbench.accuracy.reference.raster_places import refuse_strange, to_map
+from rs_workbench.accuracy.reference.raster_places import refuse_strange
 from rs_workbench.accuracy.reference.raster_tally import class_index
-from rs_workbench.accuracy.reference.raster_windows import Window, iter_map, list_windows
+from rs_workbench.accuracy.reference.raster_windows import iter_map, list_windows
 from rs_workbench.accuracy.reference.vector_file import VectorReference
 from rs_workbench.accuracy.sample import Sample, make_sample
 from rs_workbench.card import LegendClass
 from rs_workbench.errors import AccuracyError
 from rs_workbench.raster_scene import Scene
-
-_EMPTY = -1
 
 
 @dataclass(frozen=True)
@@ -145,7 +142,7 @@ def compare_polygons(
     given = values or LabelValues()
     truth = match_labels(polygons.labels, legend, values=given, source=polygons.name)
     scene = open_map(map_path)
-    drawing = _Drawing(polygons, _in_pixels(scene, polygons), truth)
+    drawing = Drawing(polygons, scene, truth)
     tally = _count(map_source(scene, given), drawing, legend)
     compared = np.flatnonzero((truth >= 0) & tally.inside[:, :-1].any(axis=1))
     drawn = tally.inside.any(axis=1)
@@ -200,13 +197,13 @@ def count_polygons_beside(
     """
     beside, scene = Beside(maps, legend), maps.map_source.scene
     truth = match_labels(polygons.labels, legend, values=values, source=polygons.name)
-    drawing = _Drawing(polygons, _in_pixels(scene, polygons), truth)
+    drawing = Drawing(polygons, scene, truth)
     counts = np.zeros((len(truth), len(legend) + 1), np.int64)
     windows = [w for w in list_windows([scene], item=8) if drawing.touches(w).any()]
     for part in iter_pair(maps, windows):
         first, second = beside.classes(part)
         numbers, _ = drawing.draw(part.window)
-        here = (numbers != _EMPTY) & (first < len(legend))
+        here = (numbers != EMPTY) & (first < len(legend))
         np.add.at(counts, (numbers[here], second[here]), 1)
     return counts
 
@@ -221,84 +218,6 @@ def _nothing_compared(polygons: VectorReference, scene: Scene, counts: PolygonCo
     )
 
 
-def _in_pixels(scene: Scene, polygons: VectorReference) -> NDArray[np.object_]:
-    """Bring polygons to the pixels of the map: x is the column, y the row."""
-    import shapely
-
-    def move(xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        return to_map(scene, polygons, xy)[:, ::-1]
-
-    return np.asarray(shapely.transform(polygons.geometry, move), object)
-
-
-class _Drawing:
-    """Polygons in pixels of the map, to be drawn window by window."""
-
-    def __init__(
-        self, polygons: VectorReference, shapes: NDArray[np.object_], truth: NDArray[np.intp]
-    ) -> None:
-        import shapely
-
-        self.source, self.shapes, self.truth = polygons, shapes, truth
-        bounds = shapely.bounds(shapes)
-        self.bounds = np.where(np.isfinite(bounds).all(axis=1, keepdims=True), bounds, np.nan)
-
-    def touches(self, window: Window) -> NDArray[np.bool_]:
-        """Whether each polygon's box meets a window."""
-        top, left, height, width = window
-        x0, y0, x1, y1 = self.bounds.T
-        meets: NDArray[np.bool_] = np.logical_and.reduce(
-            [x0 < left + width, x1 > left, y0 < top + height, y1 > top]
-        )
-        return meets
-
-    def pixels_outside(self, shape: tuple[int, int]) -> int:
-        """Area of labelled polygons beyond a map of this size, to whole pixels."""
-        import shapely
-
-        height, width = shape
-        x0, y0, x1, y1 = self.bounds.T
-        crosses = (x0 < 0) | (y0 < 0) | (x1 > width) | (y1 > height)
-        shapes = shapely.make_valid(self.shapes[crosses & (self.truth >= 0)])
-        beyond = shapely.difference(shapes, shapely.box(0, 0, width, height))
-        return round(float(shapely.area(beyond).sum()))
-
-    def draw(self, window: Window) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Numbers of the labelled polygons, and of the others, at each pixel; -1 for none."""
-        here = np.flatnonzero(self.touches(window))
-        here = here[np.argsort(self.truth[here], kind="stable")]
-        labelled, others = here[self.truth[here] >= 0], here[self.truth[here] < 0]
-        numbers = self._burn(labelled, window)
-        # Whichever order they are drawn in, polygons of one class show that class.
-        turned = self._burn(labelled[::-1], window)
-        clash = (numbers != turned) & (self.truth[numbers] != self.truth[turned])
-        if clash.any():
-            self._refuse(numbers[clash][0], turned[clash][0], int(clash.sum()))
-        return numbers, self._burn(others, window)
-
-    def _burn(self, chosen: NDArray[np.intp], window: Window) -> NDArray[np.int32]:
-        top, left, height, width = window
-        if not len(chosen):
-            return np.full((height, width), _EMPTY, np.int32)
-        return np.asarray(
-            rasterize(
-                zip(self.shapes[chosen], chosen.tolist(), strict=True),
-                out_shape=(height, width),
-                fill=_EMPTY,
-                transform=Affine(1, 0, left, 0, 1, top),
-                dtype="int32",
-            )
-        )
-
-    def _refuse(self, one: int, other: int, pixels: int) -> None:
-        labels = [str(self.source.labels[n]) for n in (one, other)]
-        raise AccuracyError(
-            f"polygons of '{self.source.name}' overlap with different labels: number {one + 1} "
-            f"('{labels[0]}') and number {other + 1} ('{labels[1]}') share {pixels} pixels or "
-            "more; correct one of them, or leave one label out with --out-of-scope"
-        )
-
-
 class _Tally:
     """Pixels inside polygons: by polygon and class of the map, the last column nodata."""
 
@@ -307,16 +226,16 @@ class _Tally:
         self.unlabelled = self.out_of_scope = 0
 
 
-def _count(source: LabelSource, drawing: _Drawing, legend: Sequence[LegendClass]) -> _Tally:
+def _count(source: LabelSource, drawing: Drawing, legend: Sequence[LegendClass]) -> _Tally:
     tally = _Tally(len(drawing.truth), len(legend))
     index = class_index(source.axis, [c.value for c in legend])
     windows = [w for w in list_windows([source.scene], item=8) if drawing.touches(w).any()]
     for window, codes in zip(windows, iter_map(source, windows), strict=True):
         numbers, others = drawing.draw(window)
-        here = numbers != _EMPTY
+        here = numbers != EMPTY
         refuse_strange(source, codes[here], legend)
         np.add.at(tally.inside, (numbers[here], index[codes[here]]), 1)
-        left = drawing.truth[others[(others != _EMPTY) & ~here]]
+        left = drawing.truth[others[(others != EMPTY) & ~here]]
         tally.unlabelled += int((left == UNLABELLED).sum())
         tally.out_of_scope += int((left == OUT_OF_SCOPE).sum())
     return tally
