@@ -11,17 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rs_workbench.accuracy.areas import MappedArea, check_mapped, settle_area, to_areas
 from rs_workbench.accuracy.cautions import find_warnings
-from rs_workbench.accuracy.estimates import (
-    AccuracyEstimate,
-    AreaEstimate,
-    Estimate,
-    IntervalKind,
-)
+from rs_workbench.accuracy.estimates import AccuracyEstimate, IntervalKind
 from rs_workbench.accuracy.estimator import variance_by_stratum
 from rs_workbench.accuracy.frame import Codes, Floats, Frame, make_frame, stratified_frame
 from rs_workbench.accuracy.levels import Level, make_level, with_intervals
-from rs_workbench.accuracy.linearise import linearise
+from rs_workbench.accuracy.linearise import effective_units, linearise
 from rs_workbench.accuracy.sample import Design, Sample
 from rs_workbench.accuracy.scores import as_matrix
 from rs_workbench.errors import AccuracyError
@@ -85,18 +81,19 @@ def stratified_estimate(
     (0.947, 21158)
     """
     counts = _whole_counts(as_matrix(confusion))
-    mapped = _checked_area(mapped_area_ha, len(counts))
-    _check_rows(counts, mapped)
-    sampled = np.flatnonzero(mapped > 0)
+    mapped = check_mapped(mapped_area_ha, len(counts))
+    _check_rows(counts, mapped.by_class)
+    sampled = np.flatnonzero(mapped.by_class > 0)
     rows, columns = np.nonzero(counts)
     frame = stratified_frame(
         counts[rows, columns],
         np.searchsorted(sampled, rows),
         [f"class {row}" for row in sampled],
-        mapped[sampled],
+        mapped.by_class[sampled],
     )
     level = make_level(confidence, z, interval)
-    return find_warnings(_estimate(frame, (rows, columns), mapped, level), frame)
+    estimate = _estimate(frame, (rows, columns), mapped, level, n_classes=len(counts))
+    return find_warnings(estimate, frame)
 
 
 def _whole_counts(matrix: Floats) -> NDArray[np.int64]:
@@ -106,17 +103,6 @@ def _whole_counts(matrix: Floats) -> NDArray[np.int64]:
             f"{matrix.sum():g} in all"
         )
     return matrix.astype(np.int64)
-
-
-def _checked_area(mapped_area_ha: ArrayLike, n_classes: int) -> Floats:
-    mapped = np.asarray(mapped_area_ha, np.float64)
-    fits = mapped.shape == (n_classes,) and (np.isfinite(mapped) & (mapped >= 0)).all()
-    if not fits or not mapped.any():
-        raise AccuracyError(
-            f"mapped_area_ha needs one area, from 0 up, for each of {n_classes} classes: got "
-            f"{mapped.tolist()}"
-        )
-    return mapped
 
 
 def _check_rows(counts: NDArray[np.int64], mapped: Floats) -> None:
@@ -147,8 +133,9 @@ def design_estimate(
     design : Design
         How they were chosen; it decides the estimator.
     mapped_area_ha : sequence of float, shape (K,), optional
-        Area of each class on the map, ha. Without it, or without an area in the design, areas are
-        given as shares only.
+        Area of each class on the map, ha. Without it, and without an area in the design, areas
+        are given as shares only. Where map and design differ in area, the estimates are of the
+        design's population, or of the map where that is smaller; a warning says so.
     confidence : float
         Level of the intervals.
     z : float, optional
@@ -185,56 +172,46 @@ def design_estimate(
     """
     frame = make_frame(sample, design)
     level = make_level(confidence, z, interval)
-    mapped = _mapped_area(sample, design, mapped_area_ha)
+    k = sample.n_classes
+    mapped = None if mapped_area_ha is None else check_mapped(mapped_area_ha, k)
     estimate = _estimate(
         frame,
         (sample.map_class, sample.reference),
-        mapped,
+        settle_area(design, mapped, k, partly=sample.beyond is not None),
         level,
         fpc=fpc,
-        n_classes=sample.n_classes,
+        n_classes=k,
     )
     return find_warnings(estimate, frame, design)
-
-
-def _mapped_area(
-    sample: Sample, design: Design, mapped_area_ha: Sequence[float] | None
-) -> Floats | float | None:
-    """Area by class where it is known, else that of the whole, else None."""
-    if mapped_area_ha is not None:
-        return _checked_area(mapped_area_ha, sample.n_classes)
-    if design.area_ha is not None:
-        return design.area_ha
-    areas = [stratum.area_ha for stratum in design.strata if stratum.area_ha is not None]
-    return sum(areas) if areas and len(areas) == len(design.strata) else None
 
 
 def _estimate(
     frame: Frame,
     pairs: tuple[Codes, Codes],
-    mapped: Floats | float | None,
+    mapped: MappedArea | None,
     level: Level,
     *,
+    n_classes: int,
     fpc: bool = False,
-    n_classes: int | None = None,
 ) -> AccuracyEstimate:
-    k = n_classes or len(np.asarray(mapped))
+    k = n_classes
     matrix = np.zeros((k, k))
     np.add.at(matrix, pairs, frame.expansion)
     matrix /= matrix.sum()
     counts = np.zeros((k, k), np.int64)
-    np.add.at(counts, pairs, frame.times)
+    np.add.at(counts, pairs, np.where(frame.size > 0, frame.times, 0))
     values, linearised = linearise(frame, pairs, matrix)
     parts = variance_by_stratum(frame, linearised, fpc=fpc)
     estimates = with_intervals(
         values.tolist(),
         parts.sum(axis=0).tolist(),
         _units(counts).tolist(),
+        effective=effective_units(frame, pairs, k).tolist(),
         level=level,
         certain=fpc and bool((frame.n_drawn == frame.n_population).all()),
     )
-    per_class = [tuple(estimates[5 + i * k : 5 + (i + 1) * k]) for i in range(5)]
-    users, producers, f1, iou, share = per_class
+    per_class = [tuple(estimates[5 + i * k : 5 + (i + 1) * k]) for i in range(6)]
+    users, producers, f1, iou, share, cover = per_class
     return AccuracyEstimate(
         overall=estimates[0],
         mean_iou=estimates[1],
@@ -246,7 +223,7 @@ def _estimate(
         f1=f1,
         iou=iou,
         share=share,
-        area=_areas(share, mapped),
+        area=to_areas(cover, mapped),
         matrix=matrix,
         counts=counts,
         variance_share=_shares_of_variance(frame, parts[:, 0]),
@@ -264,24 +241,7 @@ def _units(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     k, n = len(counts), counts.sum()
     rows, columns, right = counts.sum(axis=1), counts.sum(axis=0), counts.diagonal()
     either = rows + columns - right
-    return np.concatenate([np.full(5, n), rows, columns, either, either, np.full(k, n)])
-
-
-def _areas(shares: Sequence[Estimate], mapped: Floats | float | None) -> tuple[AreaEstimate, ...]:
-    if mapped is None:
-        return ()
-    total = float(np.sum(mapped))
-    by_class = np.broadcast_to(mapped if np.ndim(mapped) else np.nan, len(shares))
-    return tuple(
-        AreaEstimate(
-            mapped_ha=float(on_map),
-            area_ha=total * share.value,
-            standard_error_ha=total * share.standard_error,
-            low_ha=total * share.low,
-            high_ha=total * share.high,
-        )
-        for on_map, share in zip(by_class, shares, strict=True)
-    )
+    return np.concatenate([np.full(5, n), rows, columns, either, either, np.full(2 * k, n)])
 
 
 def _shares_of_variance(frame: Frame, parts: Floats) -> dict[str, float]:

@@ -17,7 +17,7 @@ class Estimate:
 
     `low` and `high` never leave [0, 1]; `truncated` says where a bound was cut there. Where the
     standard error is 0, since every unit seen agreed, the interval is Wilson's, as `interval`
-    says.
+    says, on as many equally weighted, independent units as the sample is worth.
     """
 
     value: float

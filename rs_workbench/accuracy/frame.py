@@ -31,8 +31,9 @@ class Frame:
         How many units of the sample a row stands for.
     weight : ndarray of float64, shape (m,)
         Units of the population that each unit of the sample stands for.
-    size : ndarray of float64, shape (m,)
-        Area of a unit; 1 where all are equal.
+    size, whole_size : ndarray of float64, shape (m,)
+        Area of a unit that is assessed, 0 if it is not; and its area in any case. 1 where all are
+        equal.
     cluster : ndarray of intp, shape (m,), or None
         Cluster of each row.
     n_drawn : ndarray of int64, shape (H,)
@@ -47,13 +48,14 @@ class Frame:
     times: NDArray[np.int64]
     weight: Floats
     size: Floats
+    whole_size: Floats
     cluster: Codes | None
     n_drawn: NDArray[np.int64]
     n_population: Floats
 
     @property
     def expansion(self) -> Floats:
-        """Area of the population that each row stands for, (m,)."""
+        """Area of the assessed population that each row stands for, (m,)."""
         return self.times * self.weight * self.size
 
 
@@ -86,14 +88,15 @@ def make_frame(sample: Sample, design: Design) -> Frame:
     n_drawn = _count(stratum, cluster, len(names))
     n_population = _populations(design, len(names))
     _check_numbers(names, n_drawn, n_population)
-    ones = np.ones(len(sample))
+    size = np.ones(len(sample)) if sample.size is None else sample.size
     return Frame(
         kind=design.kind,
         names=names,
         stratum=stratum,
         times=np.ones(len(sample), np.int64),
         weight=_weights(sample, stratum, n_drawn, n_population),
-        size=ones if sample.size is None else sample.size,
+        size=size if sample.beyond is None else np.where(sample.beyond, 0.0, size),
+        whole_size=size,
         cluster=cluster,
         n_drawn=n_drawn,
         n_population=n_population,
@@ -132,7 +135,7 @@ def stratified_frame(
     weight = n_population[stratum] / n_drawn[stratum]
     size = np.ones(len(times))
     return Frame(
-        "stratified", tuple(names), stratum, times, weight, size, None, n_drawn, n_population
+        "stratified", tuple(names), stratum, times, weight, size, size, None, n_drawn, n_population
     )
 
 

@@ -128,6 +128,7 @@ def share_interval(
     standard_error: float,
     n_units: int,
     *,
+    n_effective: float | None = None,
     kind: IntervalKind = "wald",
     z: float = 1.959963984540054,
 ) -> Estimate:
@@ -138,9 +139,11 @@ def share_interval(
     value : float
         The share; NaN, like a NaN of the standard error, makes everything NaN.
     standard_error : float
-        Its standard error. Where it is 0, the interval is Wilson's on `n_units`.
+        Its standard error. Where it is 0, the interval is Wilson's on `n_effective`.
     n_units : int
         Units that the share was estimated from.
+    n_effective : float, optional
+        Equally weighted, independent units that these are worth; by default all of them.
     kind : {"wald", "wilson", "logit"}
         Wilson's takes p (1 - p) / SE^2 for the number of units; the logit uses the delta method.
         Neither has a value for a share of 0 or 1 with an error above 0; that one gets Wald's.
@@ -181,7 +184,7 @@ def share_interval(
     spread = value * (1 - value)
     if standard_error == 0 and 0 <= value <= 1:
         kind = "wilson"
-        low, high = wilson_bounds(value, n_units, z)
+        low, high = wilson_bounds(value, n_units if n_effective is None else n_effective, z)
     elif spread <= 0 or kind == "wald":
         kind = "wald"
         low, high = value - z * standard_error, value + z * standard_error

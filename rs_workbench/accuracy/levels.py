@@ -62,6 +62,7 @@ def with_intervals(
     variances: Sequence[float],
     units: Sequence[int],
     *,
+    effective: Sequence[float],
     level: Level,
     certain: bool = False,
 ) -> list[Estimate]:
@@ -73,6 +74,8 @@ def with_intervals(
         Shares and their variances; NaN where undefined.
     units : sequence of int
         Units that each rests on.
+    effective : sequence of float
+        Equally weighted, independent units that these are worth.
     level : Level
         How intervals are made.
     certain : bool
@@ -84,7 +87,14 @@ def with_intervals(
         In the same order.
     """
     estimates = [
-        share_interval(value, math.sqrt(max(variance, 0)), n, kind=level.interval, z=level.z)
-        for value, variance, n in zip(values, variances, units, strict=True)
+        share_interval(
+            value,
+            math.sqrt(max(variance, 0)),
+            n,
+            n_effective=worth,
+            kind=level.interval,
+            z=level.z,
+        )
+        for value, variance, n, worth in zip(values, variances, units, effective, strict=True)
     ]
     return [replace(e, low=e.value, high=e.value) for e in estimates] if certain else estimates

@@ -26,10 +26,11 @@ def linearise(frame: Frame, pairs: tuple[Codes, Codes], matrix: Floats) -> tuple
 
     Returns
     -------
-    values : ndarray of float64, shape (5 + 5 K,)
+    values : ndarray of float64, shape (5 + 6 K,)
         Overall accuracy, mean IoU, quantity, exchange, shift; then user's accuracy, producer's
-        accuracy, F1, IoU and share of the area of each class. NaN where undefined.
-    moves : ndarray of float64, shape (m, 5 + 5 K)
+        accuracy, F1, IoU, share of the assessed area and share of the area of the population of
+        each class. NaN where undefined.
+    moves : ndarray of float64, shape (m, 5 + 6 K)
         Linearised values: the variance of their weighted sum is that of the score.
 
     References
@@ -46,6 +47,7 @@ def linearise(frame: Frame, pairs: tuple[Codes, Codes], matrix: Floats) -> tuple
         _ratio(frame, 2 * right, on_map + in_truth),
         _ratio(frame, right, on_map + in_truth - right),
         _ratio(frame, in_truth, one),
+        _cover(frame, in_truth),
     ]
     iou, iou_moves = ratios[3]
     defined = ~np.isnan(iou)
@@ -59,6 +61,52 @@ def linearise(frame: Frame, pairs: tuple[Codes, Codes], matrix: Floats) -> tuple
     values = np.concatenate([overall, [mean_iou], amounts, *(value for value, _ in ratios)])
     columns = np.column_stack([overall_moves, mean_moves, *moves, *(m for _, m in ratios)])
     return values, columns
+
+
+def effective_units(frame: Frame, pairs: tuple[Codes, Codes], n_classes: int) -> Floats:
+    """Count the equally weighted, independent units that each score is worth.
+
+    Parameters
+    ----------
+    frame : Frame
+        The sample.
+    pairs : tuple of ndarray of intp, shape (m,)
+        Class of each row on the map and in truth.
+    n_classes : int
+        K.
+
+    Returns
+    -------
+    ndarray of float64, shape (5 + 6 K,)
+        (sum w)^2 / sum w^2 over the units, or clusters, that each score of `linearise` rests on;
+        0 where there are none.
+
+    References
+    ----------
+    .. [1] L. Kish, "Survey Sampling", Wiley (1965), section 11.7.
+    """
+    on_map, in_truth = np.eye(n_classes)[pairs[0]], np.eye(n_classes)[pairs[1]]
+    either = np.maximum(on_map, in_truth)
+    bases = np.column_stack([np.ones(len(on_map)), on_map, in_truth, either])
+    weight, times = (frame.weight * frame.size)[:, None] * bases, frame.times
+    if frame.cluster is not None:
+        sums = np.zeros((int(frame.cluster.max()) + 1, bases.shape[1]))
+        np.add.at(sums, frame.cluster, times[:, None] * weight)
+        weight, times = sums, np.ones(len(sums), np.int64)
+    squares = times @ weight**2
+    found = (times @ weight) ** 2 / np.where(squares == 0, np.inf, squares)
+    every, users, producers, both = np.split(found, 1 + n_classes * np.arange(3))
+    return np.concatenate(
+        [np.repeat(every, 5), users, producers, both, both, np.repeat(every, 2 * n_classes)]
+    )
+
+
+def _cover(frame: Frame, part: Floats) -> tuple[Floats, Floats]:
+    """Share of the area of all units, assessed or not, (T,), and its linearised values, (m, T)."""
+    whole = frame.whole_size[:, None]
+    total = float(frame.times @ (frame.weight * frame.whole_size))
+    share = (frame.expansion @ part) / total
+    return share, (frame.size[:, None] * part - share * whole) / total
 
 
 def _ratio(frame: Frame, part: Floats, whole: Floats) -> tuple[Floats, Floats]:

@@ -110,7 +110,7 @@ def paired_difference(
         high=min(value + half, 1.0) if error else math.nan,
         z_value=z_value,
         p_value=_p_value(value, z_value),
-        n_units=len(sample),
+        n_units=int(np.count_nonzero(frame.size)),
         confidence=confidence,
         z=z,
     )

@@ -90,11 +90,15 @@ class Sample:
     stratum : ndarray of str, shape (n,), or None
         Name of the stratum; None where the design has none.
     weight : ndarray of float64, shape (n,), or None
-        Units of the population that each one stands for, where they are not N_h / n_h.
+        Units of the population that each one stands for, where they are not N_h / n_h; where
+        clusters were drawn from strata, those of its cluster that each one stands for.
     size : ndarray of float64, shape (n,), or None
         Area of each unit, ha, where units differ in it.
     cluster : ndarray of str, shape (n,), or None
         Name of the cluster (polygon, block) that each unit belongs to.
+    beyond : ndarray of bool, shape (n,), or None
+        Units that were looked at and are no part of what is assessed: out of scope, or without
+        data on the map. They tell how large that part is; their classes mean nothing.
     """
 
     map_class: NDArray[np.intp]
@@ -104,6 +108,7 @@ class Sample:
     weight: NDArray[np.float64] | None = None
     size: NDArray[np.float64] | None = None
     cluster: NDArray[np.str_] | None = None
+    beyond: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.map_class)
@@ -118,6 +123,7 @@ def make_sample(
     weight: ArrayLike | None = None,
     size: ArrayLike | None = None,
     cluster: ArrayLike | None = None,
+    beyond: ArrayLike | None = None,
 ) -> Sample:
     """Check the columns of a sample and bring them to their types.
 
@@ -135,6 +141,9 @@ def make_sample(
         Area of each unit, ha, above 0.
     cluster : array_like, shape (n,), optional
         Names or numbers; they are compared as text.
+    beyond : array_like of bool, shape (n,), optional
+        Units that are no part of what is assessed. To leave them out of the sample instead would
+        take them for unlabelled ones that are like the rest of their stratum.
 
     Returns
     -------
@@ -158,11 +167,13 @@ def make_sample(
         "weight": _positive("weight", weight),
         "size": _positive("size", size),
         "cluster": _names("cluster", cluster),
+        "beyond": None if beyond is None else np.asarray(beyond, np.bool_),
     }
     lengths = {name: len(column) for name, column in columns.items() if column is not None}
     if len(set(lengths.values())) > 1:
         raise AccuracyError(f"the columns of a sample must be equally long: got {lengths}")
-    if not lengths["map_class"]:
+    left_out = 0 if beyond is None else int(np.count_nonzero(beyond))
+    if lengths["map_class"] == left_out:
         raise AccuracyError("the sample has no unit with a label: label some units first")
     return Sample(n_classes=n_classes, **columns)  # type: ignore[arg-type]
 
