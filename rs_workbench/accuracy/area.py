@@ -17,7 +17,7 @@ from rs_workbench.accuracy.estimates import AccuracyEstimate, IntervalKind
 from rs_workbench.accuracy.estimator import variance_by_stratum
 from rs_workbench.accuracy.frame import Codes, Floats, Frame, make_frame, stratified_frame
 from rs_workbench.accuracy.levels import Level, make_level, with_intervals
-from rs_workbench.accuracy.linearise import effective_units, linearise
+from rs_workbench.accuracy.linearise import QUANTITY, effective_units, linearise, linearise_ties
 from rs_workbench.accuracy.sample import Design, Sample
 from rs_workbench.accuracy.scores import as_matrix
 from rs_workbench.errors import AccuracyError
@@ -202,9 +202,12 @@ def _estimate(
     np.add.at(counts, pairs, np.where(frame.size > 0, frame.times, 0))
     values, linearised = linearise(frame, pairs, matrix)
     parts = variance_by_stratum(frame, linearised, fpc=fpc)
+    variances = parts.sum(axis=0)
+    ties = linearise_ties(frame, pairs, matrix)
+    variances[QUANTITY] += variance_by_stratum(frame, ties, fpc=fpc).sum()
     estimates = with_intervals(
         values.tolist(),
-        parts.sum(axis=0).tolist(),
+        variances.tolist(),
         _units(counts).tolist(),
         effective=effective_units(frame, pairs, k).tolist(),
         level=level,
@@ -215,7 +218,7 @@ def _estimate(
     return AccuracyEstimate(
         overall=estimates[0],
         mean_iou=estimates[1],
-        quantity=estimates[2],
+        quantity=estimates[QUANTITY],
         exchange=estimates[3],
         shift=estimates[4],
         users=users,

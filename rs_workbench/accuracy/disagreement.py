@@ -141,6 +141,24 @@ def quantity_gradient(shares: ArrayLike) -> Floats:
     return gradient
 
 
+def tied_classes(shares: ArrayLike) -> NDArray[np.bool_]:
+    """Find the classes that have the same total on map and reference.
+
+    Parameters
+    ----------
+    shares : array_like, shape (K, K)
+        Shares of the area: rows map, columns reference.
+
+    Returns
+    -------
+    ndarray of bool, shape (K,)
+        Where the quantity disagreement has a kink, and `quantity_gradient` says 0.
+    """
+    matrix = as_matrix(shares)
+    tied: NDArray[np.bool_] = _sign(matrix.sum(1) - matrix.sum(0)) == 0
+    return tied
+
+
 def exchange_gradient(shares: ArrayLike) -> Floats:
     """Take the derivative of the exchange by each share.
 

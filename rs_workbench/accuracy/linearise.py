@@ -8,8 +8,12 @@ from rs_workbench.accuracy.disagreement import (
     exchange_gradient,
     quantity_gradient,
     shift_gradient,
+    tied_classes,
 )
 from rs_workbench.accuracy.frame import Codes, Floats, Frame
+
+QUANTITY = 2
+"""Place of the quantity disagreement among the scores."""
 
 
 def linearise(frame: Frame, pairs: tuple[Codes, Codes], matrix: Floats) -> tuple[Floats, Floats]:
@@ -61,6 +65,33 @@ def linearise(frame: Frame, pairs: tuple[Codes, Codes], matrix: Floats) -> tuple
     values = np.concatenate([overall, [mean_iou], amounts, *(value for value, _ in ratios)])
     columns = np.column_stack([overall_moves, mean_moves, *moves, *(m for _, m in ratios)])
     return values, columns
+
+
+def linearise_ties(frame: Frame, pairs: tuple[Codes, Codes], matrix: Floats) -> Floats:
+    """Linearise what `linearise` leaves out of the quantity disagreement.
+
+    A class with the same total on map and reference adds half the absolute value of a difference
+    that is 0 by chance. Its slope to either side is 1/2 and -1/2, so that it adds no slope to
+    that of the whole, but the variance of half the difference.
+
+    Parameters
+    ----------
+    frame : Frame
+        The sample.
+    pairs : tuple of ndarray of intp, shape (m,)
+        Class of each row on the map and in truth.
+    matrix : ndarray of float64, shape (K, K)
+        Estimated shares of the area: rows map, columns reference.
+
+    Returns
+    -------
+    ndarray of float64, shape (m, T)
+        For each of the T tied classes; the variances of their weighted sums add up.
+    """
+    tied = tied_classes(matrix)
+    on_map, in_truth = (np.eye(len(matrix))[side][:, tied] for side in pairs)
+    moves: Floats = frame.size[:, None] * (on_map - in_truth) / (2 * frame.expansion.sum())
+    return moves
 
 
 def effective_units(frame: Frame, pairs: tuple[Codes, Codes], n_classes: int) -> Floats:

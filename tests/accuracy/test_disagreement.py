@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from rs_workbench.accuracy import Design, design_estimate, make_sample
 from rs_workbench.accuracy.disagreement import (
     disagreement,
     exchange_gradient,
@@ -134,6 +135,18 @@ def test_gradient_at_ties_is_in_the_middle() -> None:
     # A tie that floating point has broken is still one.
     shares[0, 1] = 0.3 - 0.2
     assert (exchange_gradient(shares) == 1 - np.eye(3)).all()
+
+
+def test_a_quantity_of_0_is_not_certain() -> None:
+    # Swapped 10 times each way: the difference of the two counts has the variance 20. Both
+    # classes have a kink there, and each adds a quarter of it.
+    times = [40, 10, 10, 40]
+    labels, truth = np.repeat([0, 0, 2, 2], times), np.repeat([0, 2, 0, 2], times)
+    result = design_estimate(make_sample(labels, truth, 3), Design(kind="simple_random"))
+    assert result.quantity.value == 0
+    assert result.quantity.standard_error == pytest.approx(np.sqrt(20 / 99 / 100 / 2))
+    assert result.quantity.interval == "wald"
+    assert result.shift.standard_error == 0
 
 
 def test_nothing_counted_is_undefined() -> None:
