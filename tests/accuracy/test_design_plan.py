@@ -170,3 +170,17 @@ def test_area_targets_as_share_or_in_hectares():
 def test_area_targets_that_cannot_be(text, area, words):
     with pytest.raises(UsageError, match=words):
         parse_area_target(text, LEGEND, area)
+
+
+def test_without_strata_pixels_are_drawn_by_number_not_by_area():
+    # Pixels of the first class are near a pole, and three times smaller.
+    map_of_two = Population(
+        names=("ice", "forest"),
+        pixels=np.array([3000, 1000]),
+        weights=np.array([0.5, 0.5]),
+        mapped=np.eye(2),
+        accuracy=np.array([0.9, 0.9]),
+        class_names=("ice", "forest"),
+    )
+    plan = plan_sample(map_of_two, Request(kind="simple_random", n=400))
+    assert plan.n_units == (300, 100)

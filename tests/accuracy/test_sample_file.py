@@ -122,6 +122,18 @@ def test_the_order_of_codes_changes_with_the_seed():
     }
 
 
+def test_codes_are_told_from_strata_that_are_named_like_codes():
+    # Suitability of land by FAO has classes S1, S2 and S3.
+    names = ("S1", "S2", "S3")
+    strata = tuple(Stratum(name=name, n_population=9) for name in names)
+    for seed in range(5):
+        design = Design(kind="stratified", strata=strata, seed=seed)
+        codes = [stratum_codes(design)[name] for name in names]
+        assert not set(codes) & set(names)
+        assert stratum_names(codes, design).tolist() == list(names)
+        assert stratum_names(names, design).tolist() == list(names)
+
+
 def test_the_design_comes_back_from_the_file_and_from_beside_it(tmp_path):
     path = write(tmp_path / "s.gpkg")
     assert read_design(path) == design()

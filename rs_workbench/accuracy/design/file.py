@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -73,10 +74,13 @@ def stratum_codes(design: Design) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Name of each stratum to a code such as ``S3``.
+        Name of each stratum to a code such as ``S3``, which is no other stratum's name.
     """
+    prefix = "S"
+    while any(re.fullmatch(rf"{prefix}\d+", s.name) for s in design.strata):
+        prefix += "S"
     order = np.random.default_rng([design.seed or 0, 3]).permutation(len(design.strata))
-    return {s.name: f"S{place + 1}" for s, place in zip(design.strata, order, strict=True)}
+    return {s.name: f"{prefix}{place + 1}" for s, place in zip(design.strata, order, strict=True)}
 
 
 def stratum_names(column: ArrayLike, design: Design) -> NDArray[np.str_]:

@@ -173,7 +173,8 @@ def _at_least(n: int, population: Population, request: Request) -> int:
 
 def _share_out(n: int, population: Population, request: Request) -> Floats:
     if request.kind != "stratified":
-        return n * population.weights
+        # Every pixel is as likely, however large; strata weigh by their area.
+        return n * population.pixels / population.pixels.sum()
     p = _target_shares(population, request)
     try:
         units = allocate(
