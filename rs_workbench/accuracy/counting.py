@@ -20,6 +20,7 @@ _FEW = 1 << 15  # below it a histogram of 65,536 cells costs more than the pixel
 _NIBBLE = 15
 _CELLS = 1 << 16
 _STREAMS = 4
+_MOST_PAIRS = 1 << 26  # 512 MiB of counts
 
 
 def count_pairs(
@@ -44,7 +45,8 @@ def count_pairs(
     Raises
     ------
     AccuracyError
-        If the shapes differ, or a value is not an integer or out of range.
+        If the shapes differ, a value is not an integer or out of range, or the histogram would
+        have more than 2^26 cells.
 
     Examples
     --------
@@ -57,6 +59,11 @@ def count_pairs(
         raise AccuracyError(
             f"map and reference must have one shape: got {labels.shape} and {truth.shape}; "
             "cut both to the same window"
+        )
+    if n_map_values * n_ref_values > _MOST_PAIRS:
+        raise AccuracyError(
+            f"map and reference hold {n_map_values} and {n_ref_values} different values: give "
+            "labels of classes, not an image or probabilities"
         )
     if not labels.size:
         return np.zeros((n_map_values, n_ref_values), np.int64)

@@ -27,8 +27,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rs_workbench.accuracy.frame import Codes, Floats, Frame, make_frame
-from rs_workbench.accuracy.sample import Design, Sample
+from rs_workbench.accuracy.frame import Codes, Floats, Frame
 from rs_workbench.errors import AccuracyError
 
 
@@ -126,33 +125,3 @@ def _post_stratified_variance(frame: Frame, values: Floats, fraction: Floats) ->
     sampled = n / whole if fraction.any() else 0.0
     per_unit = (1 - sampled) / n * share + (1 - share) / n**2
     return whole**2 * per_unit[:, None] * spread
-
-
-def linearised_variance(
-    values: Floats, sample: Sample, design: Design, *, fpc: bool = False
-) -> Floats:
-    """Estimate the variance of weighted totals.
-
-    Parameters
-    ----------
-    values : ndarray of float64, shape (n, T)
-        Linearised values of each unit.
-    sample : Sample
-        The units.
-    design : Design
-        How they were chosen.
-    fpc : bool
-        Apply the finite population correction.
-
-    Returns
-    -------
-    ndarray of float64, shape (T,)
-        Variance of sum(weight x value).
-
-    Raises
-    ------
-    AccuracyError
-        If sample and design do not fit, or the correction cannot be applied.
-    """
-    total: Floats = variance_by_stratum(make_frame(sample, design), values, fpc=fpc).sum(axis=0)
-    return total

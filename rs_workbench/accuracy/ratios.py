@@ -91,7 +91,9 @@ def ratio_estimate(
             f"and {whole.shape}"
         )
     nothing = np.zeros(part.shape, int)
-    frame = make_frame(make_sample(nothing, nothing, 1, stratum=stratum, cluster=cluster), design)
+    sample = make_sample(nothing, nothing, 1, stratum=stratum, cluster=cluster)
+    # Whatever units differ in, the denominator tells.
+    frame = make_frame(sample, design.model_copy(update={"equal_area": True}))
     below = float(frame.expansion @ whole)
     if below == 0:
         raise AccuracyError("the denominator's total is 0: there is nothing to divide by")

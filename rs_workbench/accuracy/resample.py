@@ -32,7 +32,8 @@ class Units:
     times : ndarray of int64, shape (m,)
         How many equal units a row stands for.
     stratum : ndarray of intp, shape (m,)
-        Stratum of each row, 0 to H - 1; every one holds at least two units.
+        Stratum of each row, 0 to H - 1. One that holds a single unit, which is all there is in the
+        population, never varies.
     """
 
     parts: Floats
@@ -155,7 +156,7 @@ def draw_totals(
             here = units.stratum == stratum
             times = units.times[here]
             size = int(times.sum())
-            drawn = size - 1 if rescale else size
+            drawn = size - 1 if rescale and size > 1 else size
             weights[:, here] = rng.multinomial(drawn, times / size, n) * (size / drawn)
         for sums in weights @ units.parts:
             yield units.spell_out(sums)
@@ -187,6 +188,8 @@ def acceleration(units: Units, total: Total) -> float:
         here = np.flatnonzero(units.stratum == stratum)
         times = units.times[here]
         n, whole = int(times.sum()), times @ units.parts[here]
+        if n == 1:
+            continue
         rest = everything - whole
         without = np.array(
             [

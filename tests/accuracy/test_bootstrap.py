@@ -250,6 +250,17 @@ def test_chunks_bound_the_memory(monkeypatch):
 UNITS = one_hot(*labelled(1, 4), 3)
 
 
+@pytest.mark.parametrize("kind", ["percentile", "bca"])
+def test_a_stratum_of_one_unit_in_all_never_varies(kind):
+    strata = (Stratum(name="lake", n_population=1), Stratum(name="rest", n_population=1000))
+    design = Design(kind="stratified", strata=strata)
+    sample = make_sample([0] * 50, [0] * 41 + [1] * 9, 2, stratum=["lake"] + ["rest"] * 49)
+    found = bootstrap_sample(overall_accuracy, sample, design=design, kind=kind)
+    expected = design_estimate(sample, design).overall
+    assert found.value == pytest.approx(expected.value)
+    assert found.standard_error == pytest.approx(expected.standard_error, rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("units", "options", "message"),
     [

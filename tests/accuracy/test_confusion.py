@@ -156,3 +156,9 @@ def test_classes_must_differ_from_each_other_and_from_what_is_left_out() -> None
 
 def test_nothing_is_counted_from_an_empty_window() -> None:
     assert confusion_matrix(np.empty((0, 5), int), np.empty((0, 5), int), 2).sum() == 0
+
+
+def test_an_image_is_refused_before_it_fills_the_memory() -> None:
+    values = np.arange(10_000) / 7
+    with pytest.raises(AccuracyError, match="10000 and 10000 different values: give labels"):
+        confusion_matrix(values, values, 3)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from rs_workbench.accuracy.area import design_estimate, stratified_estimate
-from rs_workbench.accuracy.estimator import linearised_variance
+from rs_workbench.accuracy.estimator import variance_by_stratum
+from rs_workbench.accuracy.frame import make_frame
 from rs_workbench.accuracy.ratios import ratio_estimate, regression_estimate
 from rs_workbench.accuracy.sample import Design, Stratum, make_sample, parse_design
 from rs_workbench.errors import AccuracyError, UsageError
@@ -342,13 +343,19 @@ def test_ratio_with_fractional_labels() -> None:
     assert result.standard_error == pytest.approx(math.sqrt(variance))
 
 
-def test_linearised_variance_of_a_total() -> None:
+def test_a_ratio_needs_no_other_size_than_its_denominator() -> None:
+    geographic = SIMPLE.model_copy(update={"equal_area": False})
+    part, whole = [0.2, 0.9, 1.5], [1.0, 1.2, 2.0]
+    assert ratio_estimate(part, whole, geographic) == ratio_estimate(part, whole, SIMPLE)
+
+
+def test_variance_of_a_total() -> None:
     sample = stratified_sample()
     design = Design(kind="stratified", strata=strata())
     right = (sample.map_class == sample.reference).astype(float)[:, None]
     n_h, p = COUNTS.sum(axis=1), COUNTS.diagonal() / COUNTS.sum(axis=1)
     variance = np.sum(np.array(PIXELS) ** 2.0 * p * (1 - p) / (n_h - 1))
-    assert linearised_variance(right, sample, design)[0] == pytest.approx(variance)
+    assert variance_by_stratum(make_frame(sample, design), right).sum() == pytest.approx(variance)
 
 
 def test_a_map_without_error_leaves_the_regression_none() -> None:
