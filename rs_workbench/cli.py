@@ -12,6 +12,7 @@ VERBS = {
     "card": ("rs_workbench.card_command", "show, write or check the card of a model"),
     "doctor": ("rs_workbench.doctor", "say what is installed, what works, and how to mend it"),
     "sample": ("rs_workbench.sample_scene", "write a sample scene"),
+    "samples": ("rs_workbench.samples_command", "list, fetch, check or draw sample data"),
 }
 
 

@@ -90,8 +90,7 @@ def test_without_a_design_there_is_no_interval_and_no_area():
     assert "Areas are not given" in page.words
     assert not [caption for caption in page.tables if caption.startswith("Area by")]
     assert page.of_class("lead") == [
-        "Map and reference agree on 80,430 of 86,620 pixels looked at: "
-        "92.9 %."
+        "Map and reference agree on 80,430 of 86,620 pixels looked at: 92.9 %."
     ]
     assert page.table("Shares of what was looked at")[1][2:] == ["97.2", "95.5", "96.4", "93.0"]
     assert "SE " not in str(page.table("Shares of what was looked at"))

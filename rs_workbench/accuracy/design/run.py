@@ -135,7 +135,11 @@ def draw_and_write(prepared: Prepared, out: Path, options: DesignOptions) -> Sam
 
 
 def _legend(map_path: str | Path, options: DesignOptions) -> tuple[LegendClass, ...]:
-    found = parse_classes(options.classes) if options.classes else read_legend(map_path)
+    found = (
+        parse_classes(options.classes)
+        if options.classes
+        else read_legend(map_path, nodata=options.nodata)
+    )
     return tuple(c for c in found if c.value not in options.nodata)
 
 
