@@ -201,3 +201,14 @@ def test_errors_are_spread_over_the_other_classes_by_weight():
 def test_expectations_that_do_not_fit(given, words):
     with pytest.raises(AccuracyError, match=words):
         expected_errors([10, 10], [0.5, 0.5], **given)
+
+
+@pytest.mark.parametrize("population", [7, 30, 140, 5000])
+def test_a_finite_population_needs_no_unit_more(population: int) -> None:
+    # The variance of a share of a simple random sample is p q (N - n) / (n (N - 1)).
+    for share in (0.1, 0.35, 0.5):
+        for error in (0.03, 0.05, 0.08):
+            n = np.arange(1, population + 1)
+            variance = share * (1 - share) * (population - n) / (n * (population - 1))
+            fewest = n[variance <= error**2][0]
+            assert sample_size(share, standard_error=error, n_population=population) == fewest
