@@ -212,3 +212,12 @@ def test_a_finite_population_needs_no_unit_more(population: int) -> None:
             variance = share * (1 - share) * (population - n) / (n * (population - 1))
             fewest = n[variance <= error**2][0]
             assert sample_size(share, standard_error=error, n_population=population) == fewest
+
+
+def test_a_finite_population_in_strata_reaches_the_target_with_its_correction() -> None:
+    p, w, population = np.array([0.5, 0.9, 0.7]), np.array([0.2, 0.5, 0.3]), 3000
+    spread = np.sqrt(p * (1 - p))
+    n = sample_size(p, w, standard_error=0.012, n_population=population)
+    own = n * w * spread / (w @ spread)
+    left = 1 - own / (w * population)
+    assert np.sum(w**2 * left * spread**2 / own) == pytest.approx(0.012**2, rel=0.003)
