@@ -1,17 +1,10 @@
 """Keras models (`.keras`), on tensorflow, or on torch where KERAS_BACKEND=torch says so.
 
-Requirements that shape this file:
-
-* Keras is channels-last and the workbench bands-first: the turn happens here and nowhere else.
-* `Model.predict` builds a data set, an iterator and callbacks at every call; one compiled
-  function a tile size, with the batch left open, has neither that cost nor retraces.
-* Tensorflow takes all GPU memory at its first operation, so limits are set before.
+Tensorflow takes all GPU memory at its first operation, so limits are set before.
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import gc
 import sys
 from collections.abc import Callable, Sequence
@@ -24,6 +17,7 @@ import numpy as np
 from rs_workbench.backends.base import GpuMemory, two_class
 from rs_workbench.backends.keras_archive import read_recipe, score_kind
 from rs_workbench.backends.keras_import import import_keras
+from rs_workbench.backends.keras_run import choose_device, device_scope, make_runner, short
 from rs_workbench.card import ModelCard, plain_card
 from rs_workbench.errors import ModelError, UsageError
 from rs_workbench.memory import MIB, GpuLimit, nvidia_gpus
@@ -34,8 +28,6 @@ if TYPE_CHECKING:
 suffixes: tuple[str, ...] = (".keras",)
 framework = "keras"
 extra = "keras"
-KEPT_FUNCTIONS = 8
-"""Compiled functions kept, one a tile size; scenes smaller than a tile each have their own."""
 _ALLOCATION_TEXTS = (
     "CUDA_ERROR_OUT_OF_MEMORY",
     "Dst tensor is not initialized",
@@ -83,15 +75,14 @@ def load_predictor(
         )
     recipe = read_recipe(path)
     keras = import_keras()
-    place = _choose_device(keras, device)
+    place = choose_device(keras, device)
     model = _build(keras, path, place)
     bands, layers, fixed = _check_network(model, path)
     card = card or plain_card(path.stem, bands, layers, scores=score_kind(recipe))
     if fixed and card.fixed_size is None:
         card = card.model_copy(update={"fixed_size": fixed})
     _check_card(card, path, bands, layers)
-    run = _tensorflow_runner if keras.backend.backend() == "tensorflow" else _torch_runner
-    return KerasPredictor(run(keras, model, place), card, place, model=model)
+    return KerasPredictor(make_runner(keras, model, place), card, place, model=model)
 
 
 class KerasPredictor:
@@ -278,70 +269,20 @@ def _limit_torch(limit: GpuLimit) -> None:
 # Loading
 
 
-def _choose_device(keras: ModuleType, device: str) -> str:
-    """Name of the device, `cpu` or `cuda:<n>`; sets tensorflow's GPUs up on the way."""
-    name = keras.backend.backend()
-    n_gpus = 0
-    if device != "cpu":
-        n_gpus = _count_tensorflow_gpus() if name == "tensorflow" else _count_torch_gpus()
-    elif name == "tensorflow":
-        _hide_tensorflow_gpus()
-    if device == "auto":
-        return "cuda:0" if n_gpus else "cpu"
-    if device == "cpu":
-        return "cpu"
-    kind, _, number = device.partition(":")
-    index = int(number) if number.isdigit() else 0
-    if kind != "cuda" or (number and not number.isdigit()):
-        raise UsageError(f"--device {device} is not understood: write auto, cpu or cuda:0")
-    if index >= n_gpus:
-        raise UsageError(
-            f"--device {device} cannot be had, {name} sees {n_gpus} GPUs: choose --device cpu, or"
-            " run  rsw doctor  to see why"
-        )
-    return f"cuda:{index}"
-
-
-def _count_tensorflow_gpus() -> int:
-    config = sys.modules["tensorflow"].config
-    gpus = config.get_visible_devices("GPU")
-    for gpu in gpus:
-        if config.get_logical_device_configuration(gpu):
-            continue
-        with contextlib.suppress(RuntimeError, ValueError):  # at work already
-            config.experimental.set_memory_growth(gpu, True)
-    return len(gpus)
-
-
-def _hide_tensorflow_gpus() -> None:
-    with contextlib.suppress(RuntimeError):  # at work already; the device scope still holds
-        sys.modules["tensorflow"].config.set_visible_devices([], "GPU")
-
-
-def _count_torch_gpus() -> int:
-    return int(sys.modules["torch"].cuda.device_count())
-
-
 def _build(keras: ModuleType, path: Path, device: str) -> Any:
-    with _scope(keras, device):
+    with device_scope(keras, device):
         try:
             return keras.saving.load_model(path, compile=False, safe_mode=True)
         except Exception as error:
             if is_out_of_memory(error):
                 raise ModelError(
-                    f"'{path.name}' does not fit into the memory of {device} ({_short(error)}):"
+                    f"'{path.name}' does not fit into the memory of {device} ({short(error)}):"
                     " close other programs that use it, or choose --device cpu"
                 ) from error
             raise ModelError(
                 f"'{path.name}' cannot be built by Keras {keras.__version__}"
-                f" ({_short(error)}): save it again with this version of Keras"
+                f" ({short(error)}): save it again with this version of Keras"
             ) from error
-
-
-def _scope(keras: ModuleType, device: str) -> contextlib.AbstractContextManager[Any]:
-    place = device.replace("cuda", "gpu") if device != "cpu" else "cpu:0"
-    scope: contextlib.AbstractContextManager[Any] = keras.device(place)
-    return scope
 
 
 def _check_network(model: Any, path: Path) -> tuple[int, int, tuple[int, int] | None]:
@@ -398,65 +339,3 @@ def _check_card(card: ModelCard, path: Path, bands: int, layers: int) -> None:
 
 def _size(size: Sequence[int]) -> str:
     return " x ".join(str(side) for side in size)
-
-
-def _short(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
-
-
-# Running
-
-
-def _tensorflow_runner(
-    keras: ModuleType,
-    model: Any,
-    device: str,
-) -> Callable[[Image], Scores]:
-    tf = sys.modules["tensorflow"]
-
-    @functools.lru_cache(maxsize=KEPT_FUNCTIONS)
-    def compiled(bands: int, height: int, width: int) -> Any:
-        def score(batch: Any) -> Any:
-            scores = model(tf.transpose(batch, (0, 2, 3, 1)), training=False)
-            return tf.transpose(tf.cast(scores, tf.float32), (0, 3, 1, 2))
-
-        signature = tf.TensorSpec([None, bands, height, width], tf.float32)
-        return tf.function(score, autograph=False).get_concrete_function(signature)
-
-    def run(batch: Image) -> Scores:
-        _, bands, height, width = batch.shape
-        with _scope(keras, device):
-            try:
-                return compiled(bands, height, width)(tf.constant(batch)).numpy()
-            except (tf.errors.InvalidArgumentError, ValueError) as error:
-                raise ModelError(_wrong_size(height, width, error)) from error
-
-    return run
-
-
-def _torch_runner(
-    keras: ModuleType,
-    model: Any,
-    device: str,
-) -> Callable[[Image], Scores]:
-    torch = sys.modules["torch"]
-
-    def run(batch: Image) -> Scores:
-        with _scope(keras, device), torch.inference_mode():
-            tensor = torch.as_tensor(batch.copy(), device=torch.device(device))
-            try:
-                scores = model(tensor.permute(0, 2, 3, 1), training=False)
-            except ValueError as error:
-                height, width = batch.shape[2:]
-                raise ModelError(_wrong_size(height, width, error)) from error
-            return scores.permute(0, 3, 1, 2).float().contiguous().cpu().numpy()
-
-    return run
-
-
-def _wrong_size(height: int, width: int, error: BaseException) -> str:
-    return (
-        f"the network does not take tiles of {height} x {width} px ({_short(error)}): choose a"
-        " --tile that is a multiple of its stride"
-    )

@@ -19,7 +19,7 @@ keras = require_framework("keras")
 import tensorflow as tf  # noqa: E402
 from keras import layers  # noqa: E402
 
-from rs_workbench.backends import keras_backend, keras_import  # noqa: E402
+from rs_workbench.backends import keras_backend, keras_import, keras_run  # noqa: E402
 from rs_workbench.errors import (  # noqa: E402
     MissingDependencyError,
     ModelError,
@@ -482,21 +482,21 @@ def test_limit_after_the_first_operation_is_refused(monkeypatch):
 
 
 def test_device_choice_sets_growth_or_hides(gpus):
-    assert keras_backend._choose_device(keras, "auto") == "cuda:0"
+    assert keras_run.choose_device(keras, "auto") == "cuda:0"
     assert gpus.calls == [("GPU:0", "grow", True), ("GPU:1", "grow", True)]
-    assert keras_backend._choose_device(keras, "cuda:1") == "cuda:1"
-    assert keras_backend._choose_device(keras, "cuda") == "cuda:0"
+    assert keras_run.choose_device(keras, "cuda:1") == "cuda:1"
+    assert keras_run.choose_device(keras, "cuda") == "cuda:0"
     with pytest.raises(UsageError, match=r"--device cuda:2 .*sees 2 GPUs"):
-        keras_backend._choose_device(keras, "cuda:2")
+        keras_run.choose_device(keras, "cuda:2")
     gpus.calls.clear()
-    assert keras_backend._choose_device(keras, "cpu") == "cpu"
+    assert keras_run.choose_device(keras, "cpu") == "cpu"
     assert gpus.calls == [("GPU", "visible", [])]
 
 
 def test_choosing_a_device_at_work_changes_nothing(monkeypatch):
     monkeypatch.setattr(tf, "config", FakeConfig(at_work=True))
-    assert keras_backend._choose_device(keras, "auto") == "cuda:0"
-    assert keras_backend._choose_device(keras, "cpu") == "cpu"
+    assert keras_run.choose_device(keras, "auto") == "cuda:0"
+    assert keras_run.choose_device(keras, "cpu") == "cpu"
 
 
 @pytest.mark.slow
@@ -519,7 +519,7 @@ def test_compiled_once_for_each_size(tmp_path, monkeypatch):
     function = tf.function
 
     def counting(*args, **options):  # Keras' own layers may use tf.function, too
-        traced.extend(f for f in args if f.__module__ == keras_backend.__name__)
+        traced.extend(f for f in args if f.__module__ == keras_run.__name__)
         return function(*args, **options)
 
     monkeypatch.setattr(tf, "function", counting)
