@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_workbench.backends.base import Predictor
+from rs_workbench.band_scaling import make_scaling
 from rs_workbench.card import ModelCard
 from rs_workbench.journal import Journal
 from rs_workbench.layers import Finisher
@@ -54,14 +55,8 @@ class SceneSource:
         self.job, self.thumbnail = job, thumbnail
         self.partial = 0
         """Pixels read so far in which some bands, but not all, had no data."""
-        scene, card = job.scene, job.card
-        scale = np.array([scene.scales[b - 1] for b in job.bands])
-        offset = np.array([scene.offsets[b - 1] for b in job.bands])
-        mean = np.array([band.mean for band in card.bands])
-        std = np.array([band.std for band in card.bands])
-        self._gain = (scale / std).astype(np.float32)[:, None, None]
-        self._bias = ((offset - mean) / std).astype(np.float32)[:, None, None]
-        self._fill = np.float32(card.fill)
+        mean, std = ([getattr(band, what) for band in job.card.bands] for what in ("mean", "std"))
+        self._scaling = make_scaling(job.scene, job.bands, mean, std, fill=job.card.fill)
         self._reader: SceneReader
 
     @contextmanager
@@ -82,13 +77,7 @@ class SceneSource:
 
     def prepare(self, pixels: Pixels, valid: Mask, out: Image) -> None:
         """Scale a tile into `out`; what has no data gets the card's fill."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            np.multiply(pixels, self._gain, out=out, casting="unsafe")
-            out += self._bias
-        if not valid.all():
-            np.copyto(out, self._fill, where=~valid)
-        if pixels.dtype.kind == "f":
-            np.copyto(out, self._fill, where=~np.isfinite(out))
+        self._scaling.apply(pixels, valid, out)
 
 
 def run_job(
