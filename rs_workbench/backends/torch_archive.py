@@ -55,6 +55,8 @@ _SEQUENCES = ("builtins.tuple", "builtins.list")
 _MAPPINGS = ("builtins.dict", "collections.OrderedDict")
 _PICKLE_GLOBALS = frozenset(
     ["torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter"]
+    # a sample input that torch 2.15 has marked, where sizes were freed by Dim.DYNAMIC
+    + ["torch._tensor _rebuild_from_type_v2", "torch Tensor"]
     + ["collections OrderedDict", "torch Size", "torch device", "torch.storage UntypedStorage"]
     + [f"torch {kind}Storage" for kind in "Float Double Half BFloat16 Int Long Short".split()]
     + [f"torch {kind}Storage" for kind in "Char Byte Bool".split()]

@@ -100,7 +100,7 @@ def load_predictor(
         card = plain_card(path.stem, network.n_bands, network.n_scores, scores=kind)
     if network.size is not None and card.fixed_size is None:
         card = card.model_copy(update={"fixed_size": network.size})
-    return TorchPredictor(path, network, card, _choose_device(device))
+    return TorchPredictor(path, network, card, choose_device(device))
 
 
 class Network:
@@ -309,7 +309,26 @@ def import_torch() -> ModuleType:
     return torch
 
 
-def _choose_device(device: str) -> str:
+def choose_device(device: str) -> str:
+    """Find the place that a user's words mean.
+
+    Parameters
+    ----------
+    device : str
+        `auto`, `cpu`, `cuda` or `cuda:0`.
+
+    Returns
+    -------
+    str
+        `cpu` or `cuda:0`.
+
+    Raises
+    ------
+    UsageError
+        If there is no such place.
+    MissingDependencyError
+        If torch is not installed.
+    """
     torch = import_torch()
     if device == "auto":
         return "cuda:0" if torch.cuda.is_available() else "cpu"

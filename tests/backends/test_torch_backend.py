@@ -114,6 +114,15 @@ def test_multiples_as_sizes(tmp_path):
         predictor.predict(make_batch(1, 21, 28))
 
 
+def test_sizes_freed_by_dynamic(tmp_path):
+    """torch 2.15 then marks the sample input, which makes it a pickle of another kind."""
+    free = dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC)
+    network = torch_models.Deep(3, 4).eval()
+    program = torch.export.export(network, (torch.zeros(2, 3, 64, 96),), dynamic_shapes=(free,))
+    torch.export.save(program, tmp_path / "free.pt2")
+    assert load(tmp_path / "free.pt2").predict(make_batch(1, 20, 28)).shape == (1, 4, 20, 28)
+
+
 def test_size_that_does_not_fit_the_stride(deep):
     with pytest.raises(ModelError, match=r"20 x 16 px for a tile of 22 x 16 px"):
         load(deep).predict(make_batch(1, 22, 16))
