@@ -147,19 +147,37 @@ def view_bands(scene: Scene, bands: Sequence[int] | None = None) -> tuple[int, .
 
 
 def _stretch(pixels: Pixels, valid: Mask) -> NDArray[np.uint8]:
-    """Stretch each band between its 2nd and 98th percentile; invalid pixels are transparent.
+    """Stretch each band between its 2nd and 98th percentile; invalid pixels are transparent."""
+    shown = pixels if len(pixels) == 3 else pixels[[0, 0, 0]]
+    scaled = np.zeros((*valid.shape, 3))
+    for channel, band in enumerate(shown if valid.any() else ()):
+        values = band[valid].astype(np.float64)
+        low, high = np.percentile(values, (2, 98))
+        scaled[valid, channel] = (values - low) / max(high - low, 1e-12)
+    return brighten(scaled, valid)
+
+
+def brighten(scaled: NDArray[np.floating], valid: Mask) -> NDArray[np.uint8]:
+    """Turn stretched bands into a picture.
 
     Dark scenes are brightened, all bands alike, so that the hue stays.
+
+    Parameters
+    ----------
+    scaled : ndarray of float, shape (H, W, 3)
+        0 is black, 1 white; what lies beyond is clipped.
+    valid : ndarray of bool, shape (H, W)
+        Other pixels are transparent.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 4)
+        Red, green, blue and opacity.
     """
     rgba = np.zeros((*valid.shape, 4), np.uint8)
     if not valid.any():
         return rgba
-    shown = pixels if len(pixels) == 3 else pixels[[0, 0, 0]]
-    scaled = np.zeros((*valid.shape, 3))
-    for channel, band in enumerate(shown):
-        values = band[valid].astype(np.float64)
-        low, high = np.percentile(values, (2, 98))
-        scaled[valid, channel] = np.clip((values - low) / max(high - low, 1e-12), 0, 1)
+    scaled = np.clip(scaled, 0, 1)
     middle = float(np.clip(np.median(scaled[valid]), 0.05, 0.45))
     rgba[..., :3] = scaled ** max(0.5, math.log(0.45) / math.log(middle)) * 255
     rgba[..., 3] = valid * np.uint8(255)

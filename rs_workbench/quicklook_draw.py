@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_workbench.card import LegendClass
+from rs_workbench.legend_text import class_label, drawable, legend_fonts
 from rs_workbench.raster_scene import Scene
 
 if TYPE_CHECKING:
@@ -29,17 +30,6 @@ _WIDE = 1.8
 _SLOT = 150  # narrower panels stand in a slot of this width, so that titles do not meet
 _TITLE_PER_CHARACTER = 7
 _INK, _PAPER, _NO_DATA, _HATCH = "#222222", "#ffffff", "#f3f3f3", "#cfcfcf"
-_CJK_FONTS = (
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "Source Han Sans SC",
-    "Microsoft YaHei",
-    "SimHei",
-    "PingFang SC",
-    "Hiragino Sans GB",
-    "WenQuanYi Micro Hei",
-    "WenQuanYi Zen Hei",
-)
 
 
 @dataclass(frozen=True)
@@ -146,7 +136,7 @@ def draw(
 
     height = max(layout.down, _TITLE + _LEGEND_ROW * (len(legend[0]) + 2)) + _FOOT
     width = 2 * _EDGE + layout.across + _LEGEND_WIDTH
-    with rc_context({"font.family": _fonts(), "font.size": 10, "hatch.linewidth": 0.6}):
+    with rc_context({"font.family": legend_fonts(), "font.size": 10, "hatch.linewidth": 0.6}):
         figure = Figure((width / DPI, height / DPI), dpi=DPI, facecolor=_PAPER)
         FigureCanvasAgg(figure)
         for index, panel in enumerate(panels):
@@ -173,7 +163,7 @@ def _show(axes: Axes, panel: Panel, title_length: int) -> None:
     axes.patch.set(facecolor=_NO_DATA, edgecolor=_HATCH, hatch="////")
     height, width = panel.rgba.shape[:2]
     axes.imshow(panel.rgba, interpolation="nearest", aspect="auto", extent=(0, width, height, 0))
-    title = shorten(_drawable(panel.title), title_length)
+    title = shorten(drawable(panel.title), title_length)
     axes.set_title(title, fontsize=10, color=_INK, loc="left", pad=6)
     for spine in axes.spines.values():
         spine.set(color="#888888", linewidth=0.8)
@@ -234,7 +224,7 @@ def _add_legend(
     for row, entry in enumerate(classes):
         y = row * _LEGEND_ROW + 10
         axes.add_patch(Rectangle((2, y - 8), 22, 16, facecolor=entry.color, edgecolor="#666666"))
-        axes.text(32, y, shorten(_drawable(_label(entry)), 21), **style)
+        axes.text(32, y, shorten(drawable(class_label(entry)), 21), **style)
         share = _percent(shares.get(entry.value, 0.0))
         axes.text(_LEGEND_WIDTH - 6, y, share, ha="right", **style)
     y = len(classes) * _LEGEND_ROW + 10
@@ -249,25 +239,3 @@ def _percent(share: float) -> str:
     if 0 < share < 0.001:
         return "< 0.1 %"
     return f"{100 * share:.1f} %"
-
-
-def _label(entry: LegendClass) -> str:
-    both = f"{entry.name} {entry.name_zh}" if entry.name_zh else entry.name
-    return both if _drawable(both) == both else entry.name
-
-
-def _fonts() -> list[str]:
-    from matplotlib.font_manager import fontManager
-
-    installed = set(fontManager.get_font_names())
-    return ["DejaVu Sans", *(font for font in _CJK_FONTS if font in installed)]
-
-
-def _drawable(text: str) -> str:
-    """Replace characters that no installed font has; matplotlib would warn and draw boxes."""
-    from matplotlib.font_manager import findfont, get_font
-
-    known: set[int] = set()
-    for font in _fonts():
-        known |= get_font(findfont(font)).get_charmap().keys()
-    return "".join(c if ord(c) in known else "?" for c in text)

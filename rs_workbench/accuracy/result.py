@@ -78,6 +78,8 @@ class Assessment:
         How the two grids were brought together, in words.
     training : bool
         The reference is training data: the figures show the fit, not the accuracy.
+    held_out : bool
+        The units are held-out chips of a training run, never a whole map.
     warnings : tuple of str
         What the reader must know, one sentence each.
     settings : dict
@@ -106,6 +108,7 @@ class Assessment:
     baselines: tuple[Baseline, ...] = ()
     grid_policy: str = "same grid"
     training: bool = False
+    held_out: bool = False
     warnings: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
     version: str = ""

@@ -156,7 +156,7 @@ def _differences(map_scene: Scene, reference: Scene) -> list[str]:
     if not same_crs(crs_of(map_scene), crs_of(reference)):
         names = [_crs_name(crs_of(s)) for s in (reference, map_scene)]
         return [f"coordinate system {names[0]}, map {names[1]}"]
-    shift, drift = _shift_and_drift(ours, theirs, reference.shape)
+    shift, drift = shift_and_drift(ours, theirs, reference.shape)
     if drift > _TOLERANCE_PX:
         sizes = [f"{hypot(t.a, t.d):.10g} x {hypot(t.b, t.e):.10g}" for t in (theirs, ours)]
         same = np.allclose(_directions(theirs), _directions(ours), atol=1e-6)
@@ -177,10 +177,25 @@ def _directions(t: Affine) -> NDArray[np.float64]:
     return np.array([[t.a, t.d], [t.b, t.e]]) / [[hypot(t.a, t.d)], [hypot(t.b, t.e)]]
 
 
-def _shift_and_drift(
+def shift_and_drift(
     ours: Affine, theirs: Affine, shape: tuple[int, int]
 ) -> tuple[np.ndarray, float]:
-    """Offset of the first pixel (row, col), and how far others are off after it, px."""
+    """Say how a grid lies on another.
+
+    Parameters
+    ----------
+    ours, theirs : affine.Affine
+        From pixels to coordinates.
+    shape : tuple of int, (H, W)
+        Size of the raster on the second grid, px.
+
+    Returns
+    -------
+    shift : ndarray of float64, shape (2,)
+        Row and column of its first pixel on the first grid.
+    drift : float
+        How far its other pixels are off after that shift, at most, px.
+    """
     onto_map = np.linalg.solve(*(np.array(t[:9]).reshape(3, 3) for t in (ours, theirs)))
     height, width = shape
     corners = np.array([[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]])
@@ -201,7 +216,7 @@ def _crs_name(crs: CRS | None) -> str:
 def _shifted(map_scene: Scene, reference: Scene, warnings: tuple[str, ...]) -> Alignment:
     assert map_scene.transform is not None
     assert reference.transform is not None
-    shift, _ = _shift_and_drift(map_scene.transform, reference.transform, reference.shape)
+    shift, _ = shift_and_drift(map_scene.transform, reference.transform, reference.shape)
     row, col = (int(n) for n in np.rint(shift))
     top, left = max(row, 0), max(col, 0)
     bottom = min(row + reference.shape[0], map_scene.shape[0])
@@ -214,7 +229,21 @@ def _shifted(map_scene: Scene, reference: Scene, warnings: tuple[str, ...]) -> A
     return Alignment(row, col, overlap, policy, warnings)
 
 
-def _bounds(scene: Scene, crs: CRS | None) -> tuple[float, float, float, float]:
+def bounds_in(scene: Scene, crs: CRS | None) -> tuple[float, float, float, float]:
+    """Give the box of a raster in the coordinates of another.
+
+    Parameters
+    ----------
+    scene : Scene
+        With a transform.
+    crs : CRS or None
+        Coordinate system of the box; None for the raster's own.
+
+    Returns
+    -------
+    tuple of float
+        Left, bottom, right, top.
+    """
     assert scene.transform is not None
     left, bottom, right, top = array_bounds(*scene.shape, scene.transform)
     own = crs_of(scene)
@@ -228,7 +257,7 @@ def _apart(map_scene: Scene, reference: Scene) -> str:
     crs = crs_of(map_scene)
     boxes = [
         "x {:.10g} to {:.10g}, y {:.10g} to {:.10g}".format(
-            *np.take(_bounds(s, crs), [0, 2, 1, 3])
+            *np.take(bounds_in(s, crs), [0, 2, 1, 3])
         )
         for s in (reference, map_scene)
     ]
@@ -247,7 +276,7 @@ def _check_overlap(map_scene: Scene, reference: Scene) -> tuple[str, ...]:
         )
     crs = crs_of(map_scene)
     try:
-        ours, theirs = (np.array(_bounds(s, crs)) for s in (map_scene, reference))
+        ours, theirs = (np.array(bounds_in(s, crs)) for s in (map_scene, reference))
     except (CRSError, *GDAL_ERRORS) as error:
         raise AccuracyError(
             f"'{reference.name}' cannot be brought to the coordinates of '{map_scene.name}' "

@@ -36,6 +36,7 @@ def build_document(assessment: Assessment, words: Words, *, errors: bool = False
         For the writers of HTML and Markdown.
     """
     title = "title.training" if assessment.training else "title"
+    title = "title.held_out" if assessment.held_out else title
     return Document(
         lang=words.lang,
         title=words(title, map=plain(assessment.map_name)),
@@ -154,6 +155,7 @@ def _design(assessment: Assessment, words: Words) -> Section:
     title, design, estimate = words("design.title"), assessment.design, assessment.estimate
     if design is None:
         key = "design.census" if tables.is_census(assessment) else "design.none"
+        key = "design.held_out" if assessment.held_out else key
         return Section(title, (Text(words(key), "note"),))
     parts: list[Block] = [method.describe_design(design, words)]
     if table := method.strata_table(design, estimate, words):

@@ -66,6 +66,7 @@ def as_dict(assessment: Assessment) -> dict[str, Any]:
             "reference_kind": a.kind,
             "unit": a.unit,
             "training": a.training,
+            "held_out": a.held_out,
             "grid_policy": a.grid_policy,
             "n_units": _counted(a),
             "axes": AXES,

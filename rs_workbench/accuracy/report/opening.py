@@ -84,7 +84,8 @@ def _of_units(assessment: Assessment, words: Words) -> Iterator[Text]:
     if is_census(assessment):
         yield Text(words("headline.census"))
     elif assessment.estimate is None:
-        yield Text(words("headline.no_design"), "note")
+        key = "headline.held_out" if assessment.held_out else "headline.no_design"
+        yield Text(words(key), "note")
     yield from _over_blocks(assessment, words)
 
 
@@ -98,6 +99,8 @@ def _over_blocks(assessment: Assessment, words: Words) -> Iterator[Text]:
     drawn = assessment.resampled.get("overall_accuracy")
     if drawn is not None and np.isfinite(drawn.low):
         yield Text(resampled_sentence("overall_accuracy", assessment, words))
+        if assessment.blocks is None and "mean_iou" in assessment.resampled:
+            yield Text(resampled_sentence("mean_iou", assessment, words))
         return
     if assessment.blocks is None:
         return
@@ -160,6 +163,8 @@ def facts(assessment: Assessment, words: Words) -> tuple[Fact, ...]:
 def _drawn_how(assessment: Assessment, words: Words) -> str:
     estimate = assessment.estimate
     if estimate is None:
+        if assessment.held_out:
+            return words("fact.kept_out")
         return words("fact.census" if is_census(assessment) else "fact.no_design")
     return words.known("design", estimate.design) or estimate.design
 
@@ -169,6 +174,7 @@ def _overall(assessment: Assessment, words: Words) -> Fact:
     if estimate is None or assessment.training:
         value = f"{percent(scores.overall_accuracy(assessment.counts))} %"
         label = "fact.fit" if assessment.training else "fact.agreement"
+        label = "fact.held_out" if assessment.held_out else label
         about = "fact.census" if is_census(assessment) else "fact.not_map"
         return Fact(words(label), value, words(about))
     overall = estimate.overall

@@ -153,6 +153,8 @@ def is_census(assessment: Assessment) -> bool:
         Then nothing is left to sampling.
     """
     compared = int(assessment.counts.sum())
+    if assessment.held_out:
+        return False
     return assessment.kind == "raster" and compared == sum(assessment.mapped_pixels) > 0
 
 

@@ -2,6 +2,7 @@
 
 ENGLISH = {
     "title": "Accuracy of {map}",
+    "title.held_out": "Accuracy of {map} on held-out ground",
     "title.training": "Fit of {map} to training data",
     "subtitle": "compared with {reference}",
     "unit.pixel": "pixel",
@@ -29,6 +30,9 @@ ENGLISH = {
     "headline.no_design": "These figures describe what was looked at, not the map: it is not "
     "known how the units were chosen, so no confidence interval can be given for the map and no "
     "area can be corrected.",
+    "headline.held_out": "This ground was kept out of training. The figures tell how well the "
+    "model maps ground like it; they are no estimate for a whole map, which needs a sample of its "
+    "own.",
     "headline.blocks": "If the {n} blocks of the map were drawn at random, the {confidence} % "
     "interval over blocks would be {low} to {high} % (jackknife).",
     "headline.resampled": "{score} {value} %: drawing the {n} {group} anew {draws} times gives a "
@@ -44,6 +48,8 @@ ENGLISH = {
     "fact.overall": "Overall accuracy",
     "fact.agreement": "Agreement of what was looked at",
     "fact.fit": "Agreement with training data",
+    "fact.held_out": "Agreement on held-out ground",
+    "fact.kept_out": "kept out of training",
     "fact.not_map": "not an estimate for the map",
     "fact.interval": "{low}–{high} % with {confidence} % confidence",
     "fact.mean_iou": "Mean IoU",
@@ -200,6 +206,7 @@ ENGLISH = {
     "baselines.test": "Paired test",
     "baselines.none": "no test",
     "baseline.majority": "majority class everywhere",
+    "baseline.forest": "random forest on single pixels",
     "counted.title": "What was compared and what was left out",
     "counted.caption": "Every unit of the reference is in one of these rows",
     "counted.what": "Units",
@@ -216,6 +223,9 @@ ENGLISH = {
     "design.title": "Sampling design",
     "design.none": "No sampling design is known. For figures that hold for the whole map, draw a "
     "sample with  rsw assess design  and label it.",
+    "design.held_out": "None: the pixels are those of the held-out chips, which were chosen by "
+    "place before training. For figures that hold for a whole map, draw a sample of it with  rsw "
+    "assess design  and label it.",
     "design.census": "None was needed: every pixel of the map was compared.",
     "design.simple_random": "simple random sample",
     "design.systematic": "systematic sample",

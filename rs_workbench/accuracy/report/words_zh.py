@@ -2,6 +2,7 @@
 
 CHINESE = {
     "title": "{map} 的精度评价",
+    "title.held_out": "{map} 在留出区域上的精度评价",
     "title.training": "{map} 对训练数据的拟合程度",
     "subtitle": "参考数据：{reference}",
     "unit.pixel": "像元",
@@ -25,6 +26,8 @@ CHINESE = {
     "headline.census": "图上每个像元都作了比较，因此只要参考数据正确，这些数字就是整幅图的数字。",
     "headline.no_design": "这些数字只描述所查看的单元，不代表整幅图：单元的抽取方式未知，因此"
     "无法给出该图的置信区间，也无法校正面积。",
+    "headline.held_out": "这些区域没有参加训练。数字说明模型在类似区域上的制图水平，"
+    "不是对整幅图的估计；整幅图需要另行抽样。",
     "headline.blocks": "若把图上的 {n} 个区块视为随机抽取，区块间的 {confidence}% 区间为 {low}"
     "% 至 {high}%（刀切法）。",
     "headline.resampled": "{score} {value}%：把 {n} 个{group}重新抽取 {draws} 次，得 "
@@ -39,6 +42,8 @@ CHINESE = {
     "fact.overall": "总体精度",
     "fact.agreement": "所查看单元的一致率",
     "fact.fit": "与训练数据的一致率",
+    "fact.held_out": "留出区域上的一致率",
+    "fact.kept_out": "未参加训练",
     "fact.not_map": "不是对整幅图的估计",
     "fact.interval": "{low}–{high}%，置信度 {confidence}%",
     "fact.mean_iou": "平均交并比",
@@ -179,6 +184,7 @@ CHINESE = {
     "baselines.test": "配对检验",
     "baselines.none": "未检验",
     "baseline.majority": "处处取最多的一类",
+    "baseline.forest": "逐像元随机森林",
     "counted.title": "比较了什么，略去了什么",
     "counted.caption": "参考数据的每个单元恰属其中一行",
     "counted.what": "单元",
@@ -194,6 +200,8 @@ CHINESE = {
     "design.title": "抽样设计",
     "design.none": "没有已知的抽样设计。若要得到适用于整幅图的数字，请用  rsw assess design  "
     "抽取样本并标注。",
+    "design.held_out": "没有抽样设计：像元来自训练之前按位置留出的样块。要得到整幅图的数字，请用  "
+    "rsw assess design  抽样并标注。",
     "design.census": "无需抽样：图上每个像元都作了比较。",
     "design.simple_random": "简单随机抽样",
     "design.systematic": "系统抽样",
