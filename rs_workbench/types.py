@@ -23,6 +23,11 @@ Engine = Literal["auto", "openvino", "onnxruntime", "torch", "keras"]
 Layer = Literal["confidence", "scores", "polygons"]
 ProgressStyle = Literal["auto", "plain", "none"]
 ScoreKind = Literal["logits", "probabilities"]
+Framework = Literal["keras", "torch"]
+SplitKind = Literal["blocks", "random"]
+Optimizer = Literal["adamw", "adam", "sgd"]
+Schedule = Literal["one_cycle", "cosine", "polynomial", "constant"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 NODATA = 255
 """Nodata value of every class map."""

@@ -6,17 +6,12 @@ saved with the result, so that a run can be repeated from its folder.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from rs_workbench.training.augment import Augment
-
-Framework = Literal["keras", "torch"]
-SplitKind = Literal["blocks", "random"]
-Optimizer = Literal["adamw", "adam", "sgd"]
-Schedule = Literal["one_cycle", "cosine", "polynomial", "constant"]
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
+from rs_workbench.types import Framework, Optimizer, Precision, Schedule, SplitKind
 
 
 class Strict(BaseModel):
@@ -76,9 +71,9 @@ class TrainSettings(Strict):
     # how chips are made
     tile: int = Field(default=256, ge=8)
     chips: int = Field(default=256, ge=1, description="drawn for each epoch")
-    class_share: float = 0.5
-    border_share: float = 0.0
-    class_power: float = 0.5
+    class_share: float = Field(default=0.5, ge=0, le=1)
+    border_share: float = Field(default=0.0, ge=0, le=1)
+    class_power: float = Field(default=0.5, ge=0)
     split: SplitChoice = SplitChoice()
     augment: Augment = Augment()
     # what learns
