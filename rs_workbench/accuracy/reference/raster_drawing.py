@@ -28,12 +28,21 @@ class Drawing:
         The map.
     truth : ndarray of intp, shape (n,)
         Class of each, below 0 where it has none.
+    leave_out : str
+        How the user leaves labels out, for messages.
     """
 
-    def __init__(self, polygons: VectorReference, scene: Scene, truth: NDArray[np.intp]) -> None:
+    def __init__(
+        self,
+        polygons: VectorReference,
+        scene: Scene,
+        truth: NDArray[np.intp],
+        *,
+        leave_out: str = "with --out-of-scope",
+    ) -> None:
         import shapely
 
-        self.source, self.truth = polygons, truth
+        self.source, self.truth, self._leave_out = polygons, truth, leave_out
         self.shapes = _in_pixels(scene, polygons)
         bounds = shapely.bounds(self.shapes)
         self.bounds = np.where(np.isfinite(bounds).all(axis=1, keepdims=True), bounds, np.nan)
@@ -128,7 +137,7 @@ class Drawing:
         raise AccuracyError(
             f"polygons of '{self.source.name}' overlap with different labels: number {one + 1} "
             f"('{labels[0]}') and number {other + 1} ('{labels[1]}') share {pixels} pixels or "
-            "more; correct one of them, or leave one label out with --out-of-scope"
+            f"more; correct one of them, or leave one label out {self._leave_out}"
         )
 
 

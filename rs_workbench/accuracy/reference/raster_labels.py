@@ -38,7 +38,7 @@ class LabelSource:
     ----------
     scene : Scene
         The raster.
-    role : {'map', 'reference'}
+    role : {'map', 'reference', 'labels'}
         For messages.
     nothing : tuple of float
         Values that mean no data or no label; NaN is always among them.
@@ -50,6 +50,9 @@ class LabelSource:
         Grid to resample to.
     resample : {'nearest', 'majority'}
         How.
+    strict : bool
+        Whether values that `recode` does not name are refused. The bytes read of a raster
+        `as_stored` are left as they are, for the caller to judge.
     """
 
     scene: Scene
@@ -59,6 +62,7 @@ class LabelSource:
     recode: Mapping[Value, int] = field(default_factory=dict)
     grid: Scene | None = None
     resample: str = "nearest"
+    strict: bool = False
 
     @property
     def masked(self) -> bool:
@@ -184,7 +188,8 @@ def encode(
     Raises
     ------
     AccuracyError
-        If a value is a fraction or cannot be the value of a class.
+        If a value is a fraction or cannot be the value of a class; or, where the source is
+        strict, if none names it.
     """
     codes = np.full(pixels.shape, NOTHING, np.uint8)
     left = np.ones(pixels.shape, np.bool_) if valid is None else valid.copy()
@@ -200,7 +205,7 @@ def encode(
         codes[chosen] = target
         left &= ~chosen
     limit = _BEYOND if source.out_of_scope else NOTHING
-    strange = left & ~((pixels >= 0) & (pixels < limit))
+    strange = left.copy() if source.strict else left & ~((pixels >= 0) & (pixels < limit))
     if pixels.dtype.kind == "f":
         strange |= left & (pixels != np.rint(pixels))
     if strange.any():
@@ -211,6 +216,8 @@ def encode(
 
 def _strange(values: NDArray[Any], source: LabelSource) -> str:
     listed = ", ".join(f"{v:g}" for v in np.unique(values)[:5].tolist())
+    if source.strict:
+        return not_a_class(listed, source)
     what, remedy = {
         "map": ("class map", "declare it with --map-nodata, or give another map"),
         "reference": (
@@ -221,4 +228,26 @@ def _strange(values: NDArray[Any], source: LabelSource) -> str:
     return (
         f"'{source.scene.name}' holds {listed}, which cannot be the class of a {what} (whole "
         f"numbers from 0 to 254): {remedy}"
+    )
+
+
+def not_a_class(listed: str, source: LabelSource) -> str:
+    """Say that values of a raster of labels mean no class.
+
+    Parameters
+    ----------
+    listed : str
+        The values.
+    source : LabelSource
+        Its `recode` names the values that do.
+
+    Returns
+    -------
+    str
+        One sentence.
+    """
+    known = ", ".join(f"{value:g}" for value in source.recode if not isinstance(value, str))
+    return (
+        f"'{source.scene.name}' holds {listed}, which no class names (labels of the classes are "
+        f"{known or 'none'}): add a class, or the value to the labels of one, or to unlabelled"
     )
