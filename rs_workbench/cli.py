@@ -8,6 +8,7 @@ import click
 
 VERBS = {
     "infer": ("rs_workbench.infer", "map scenes of any size"),
+    "train": ("rs_workbench.train", "train a network on labelled scenes"),
     "assess": ("rs_workbench.assess", "say how good a map is, or draw a sample to find out"),
     "card": ("rs_workbench.card_command", "show, write or check the card of a model"),
     "doctor": ("rs_workbench.doctor", "say what is installed, what works, and how to mend it"),

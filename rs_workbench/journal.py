@@ -135,7 +135,7 @@ class Journal:
         """
         with explain_disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            _lock(folder)
+            lock_folder(folder)
             found = None if restart else read_journal(folder)
             if found is None:
                 _restart(folder, {"asked": asked, "plan": plan})
@@ -299,8 +299,19 @@ def compare_asked(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) 
             )
 
 
-def _lock(folder: Path) -> None:
-    """Keep a second process out; a lock whose process has ended is void."""
+def lock_folder(folder: Path) -> None:
+    """Keep a second process out; a lock whose process has ended is void.
+
+    Parameters
+    ----------
+    folder : Path
+        It gets a file ``lock``, which the caller removes in the end.
+
+    Raises
+    ------
+    ResumeError
+        If a process that still runs has locked it.
+    """
     lock = folder / "lock"
     try:
         owner, started = lock.read_text().split()

@@ -105,7 +105,7 @@ def _plain(parts: str, scene: str, number: int, total: int) -> OnProgress:
         rate = done / max(now - started, 1e-3)
         print(
             f"{title}: {done}/{of} {parts}, {100 * done / of:.0f} %, {rate:.1f} {parts}/s, "
-            f"{_rss_mib():.0f} MiB, {_duration((of - done) / rate)} left",
+            f"{_rss_mib():.0f} MiB, {duration((of - done) / rate)} left",
             file=sys.stderr,
             flush=True,
         )
@@ -122,12 +122,22 @@ def _rss_mib() -> float:
     return float(psutil.Process().memory_info().rss) / MIB
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Write a duration for people.
+
+    Parameters
+    ----------
+    seconds : float
+        Seconds.
+
+    Returns
+    -------
+    str
+        Seconds, minutes, or hours and minutes.
 
     Examples
     --------
-    >>> _duration(42), _duration(125), _duration(7300)
+    >>> duration(42), duration(125), duration(7300)
     ('42 s', '2 min', '2 h 2 min')
     """
     if seconds < 60:

@@ -1,0 +1,126 @@
+"""One training from data to a folder with a model that can be used; a run that stops goes on."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rs_workbench.training.chosen_weights import weigh_classes
+from rs_workbench.training.epoch_progress import OnStep
+from rs_workbench.training.run_folder import STATE, Standing, open_folder, remove_state
+
+if TYPE_CHECKING:
+    from rs_workbench.training.data import TrainingData
+    from rs_workbench.training.finish import TrainResult
+    from rs_workbench.training.settings import TrainSettings
+
+OnEpoch = Callable[..., None]
+"""Called with (epoch, learner, data)."""
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Who hears of a run while it goes on.
+
+    Attributes
+    ----------
+    on_step : callable, optional
+        Called with (epoch, step, steps of the epoch, loss).
+    on_epoch : tuple of callable
+        Each is called with (epoch, learner, data).
+    on_progress : callable, optional
+        Called with (held-out chips scored, held-out chips).
+    log : callable, optional
+        Takes lines for the user.
+    """
+
+    on_step: OnStep | None = None
+    on_epoch: tuple[OnEpoch, ...] = ()
+    on_progress: Callable[[int, int], None] | None = None
+    log: Callable[[str], None] | None = None
+
+    def tell(self, line: str) -> None:
+        """Hand a line to the user."""
+        if self.log is not None:
+            self.log(line)
+
+
+def import_framework(framework: str) -> None:
+    """Import the framework that will work, kept apart from the other.
+
+    Parameters
+    ----------
+    framework : str
+        "keras" or "torch".
+
+    Raises
+    ------
+    MissingDependencyError
+        If it is not installed or cannot be loaded.
+    UsageError
+        If the other one is loaded and both would not live together.
+    """
+    if framework == "torch":
+        importlib.import_module("rs_workbench.backends.torch_backend").import_torch()
+    else:
+        importlib.import_module("rs_workbench.backends.keras_import").import_keras()
+
+
+def run_training(
+    data: TrainingData, folder: Path, *, standing: Standing, listeners: Listeners
+) -> TrainResult:
+    """Train on opened data, score the held-out ground, and write the result.
+
+    Parameters
+    ----------
+    data : TrainingData
+        With its settings.
+    folder : Path
+        Of the run.
+    standing : str
+        "new" or "unfinished": see `run_folder.check_folder`.
+    listeners : Listeners
+        Who hears of it.
+
+    Returns
+    -------
+    TrainResult
+        What was reached, and the files.
+
+    Raises
+    ------
+    WorkbenchError
+        Whatever went wrong; whole epochs are kept, and the same call goes on after them.
+    """
+    from rs_workbench.training.event_files import open_events
+    from rs_workbench.training.finish import write_result
+    from rs_workbench.training.held_out import score_held_out
+    from rs_workbench.training.history import History
+    from rs_workbench.training.loop import fit
+    from rs_workbench.training.pictures import Pictures
+
+    settings = data.settings
+    with open_folder(folder, settings, standing=standing):
+        if standing == "unfinished" and (folder / STATE).is_dir():
+            listeners.tell(f"going on with the run in '{folder}'")
+        events = open_events(folder, listeners.tell)
+        kept = (History(folder), Pictures(folder, settings.pictures), events)
+        on_epoch = (*(one for one in kept if one is not None), *listeners.on_epoch)
+        fitted = fit(
+            partial(_make, data), data, folder, on_epoch=on_epoch, on_step=listeners.on_step
+        )
+        listeners.tell("scoring the held-out chips")
+        scored = score_held_out(fitted.learner, data, on_progress=listeners.on_progress)
+        result = write_result(folder, data, fitted, scored, fitted.settings)
+        remove_state(folder)
+    return result
+
+
+def _make(data: TrainingData, settings: TrainSettings) -> Any:
+    learner = importlib.import_module(f"rs_workbench.training.{settings.framework}_learner")
+    weights = weigh_classes(data)
+    return learner.make_learner(settings, data.n_bands, data.n_classes, class_weights=weights)
