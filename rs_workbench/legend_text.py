@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 from rs_workbench.card import LegendClass
 
 _CJK_FONTS = (
@@ -15,6 +18,10 @@ _CJK_FONTS = (
     "WenQuanYi Micro Hei",
     "WenQuanYi Zen Hei",
 )
+
+
+_CJK_FILES = ("NotoSansCJK", "SourceHanSans", "msyh", "simhei", "PingFang", "wqy-")
+"""How files of such fonts begin."""
 
 
 def class_label(entry: LegendClass) -> str:
@@ -42,10 +49,25 @@ def legend_fonts() -> list[str]:
     list of str
         Installed fonts, for matplotlib's ``font.family``.
     """
+    return ["DejaVu Sans", *(_cjk_fonts() or _find_cjk_fonts())]
+
+
+def _cjk_fonts() -> list[str]:
     from matplotlib.font_manager import fontManager
 
     installed = set(fontManager.get_font_names())
-    return ["DejaVu Sans", *(font for font in _CJK_FONTS if font in installed)]
+    return [font for font in _CJK_FONTS if font in installed]
+
+
+@cache
+def _find_cjk_fonts() -> tuple[str, ...]:
+    """Look among the system's files: matplotlib keeps a list from before a font was installed."""
+    from matplotlib.font_manager import findSystemFonts, fontManager
+
+    for path in findSystemFonts():
+        if Path(path).name.startswith(_CJK_FILES):
+            fontManager.addfont(path)
+    return tuple(_cjk_fonts())
 
 
 def drawable(text: str) -> str:

@@ -150,6 +150,37 @@ def convert_once(path: Path, name: str, folder: Path) -> Converted:
     return found
 
 
+def convert_model(path: Path, name: str, folder: Path) -> Converted:
+    """Convert a model in a child process, into a folder of one's own.
+
+    Parameters
+    ----------
+    path : Path
+        The model file or folder.
+    name : str
+        `keras` or `torch`.
+    folder : Path
+        Where ``model.onnx`` goes and what belongs to it.
+
+    Returns
+    -------
+    Converted
+        The ONNX form, and what the framework made of a tile.
+
+    Raises
+    ------
+    ModelError
+        If the model has no ONNX form.
+    """
+    reason = _convert(path, name, folder)
+    if reason is not None:
+        raise ModelError(reason)
+    found = _read_converted(folder)
+    if found is None:
+        raise ModelError(f"'{path.name}' was converted, but the result is incomplete")
+    return found
+
+
 def _put_in_place(work: Path, folder: Path) -> None:
     """Move the finished files; `facts.json` last, as it says that all is there."""
     folder.mkdir(exist_ok=True)

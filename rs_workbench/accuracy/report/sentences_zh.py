@@ -34,6 +34,30 @@ CHINESE_SENTENCES = (
         r"reference resampled to the map's grid by majority \((.*)\)",
         "参考数据按众数重采样到图的栅格（{0}）",
     ),
+    (r"labels on the pixels of the scenes", "标签与影像像元一一对应"),
+    (
+        r"(\S+) training chips leak: they share ground with held-out chips .*",
+        "有 {0} 个训练样块泄漏：它们与留出样块重叠或相邻，因此数字说明网络记住了多少，"
+        "而不是制图有多好",
+    ),
+    (
+        r"no held-out pixel has a label: .*",
+        "没有任何留出像元带有标签：无法说明模型的好坏",
+    ),
+    (
+        r"no held-out pixel is labelled (.*): how well that is mapped cannot be said",
+        "没有任何留出像元标为 {0}：无法说明其制图水平",
+    ),
+    (
+        r"the held-out chips lie in (\d+) blocks of (\d+) px, and an interval needs at least "
+        r"(\d+): none is given",
+        "留出样块分布在 {0} 个边长 {1} 像元的区块中，而区间至少需要 {2} 个：不给出区间",
+    ),
+    (
+        r"the random forest, which shows what single pixels give, needs scikit-learn, .*",
+        "随机森林（说明单个像元能做到什么）需要 scikit-learn，但没有安装：请运行  "
+        "pip install scikit-learn",
+    ),
     (r"same size, no georeference", "大小相同，无地理参考"),
     (r"class of the pixel under each point", "取每个点所在像元的类别"),
     (

@@ -1,0 +1,62 @@
+"""The end of a run with a real network: what is exported gives the scores of the learner."""
+
+import numpy as np
+import pytest
+
+from tests.conftest import require_framework
+
+torch = require_framework("torch")
+
+from rs_workbench.backends.onnx_backend import load_predictor  # noqa: E402
+from rs_workbench.card import read_card  # noqa: E402
+from rs_workbench.errors import ModelError  # noqa: E402
+from rs_workbench.training import baselines, finish, held_out, pictures, to_onnx  # noqa: E402
+from rs_workbench.training.held_out import score_held_out  # noqa: E402
+from rs_workbench.training.torch_learner import make_learner  # noqa: E402
+from rs_workbench.training.torch_memory import peak_gpu_mib  # noqa: E402
+from tests.training import fakes  # noqa: E402
+from tests.training.fakes import make_data, make_fit  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _from_memory(monkeypatch):
+    for module in (baselines, finish, held_out, pictures):
+        monkeypatch.setattr(module, "part_batches", fakes.part_batches)
+    monkeypatch.setattr(finish, "training_batches", fakes.training_batches)
+
+
+@pytest.mark.slow
+def test_model_and_onnx_have_the_card_and_the_scores_of_the_learner(tmp_path):
+    options = {"width": 4, "depth": 2}
+    data = make_data(size=64)
+    settings = data.settings.model_copy(
+        update={"network_options": options, "onnx": True, "device": "cpu"}
+    )
+    learner = make_learner(settings, 4, 3, class_weights=None)
+    fit = make_fit(learner, settings)
+    result = finish.write_result(tmp_path, data, fit, score_held_out(learner, data), settings)
+    assert (result.model, result.onnx, result.warnings) == ("model.pt2", "model.onnx", ())
+    card = read_card(tmp_path / "model.onnx")
+    assert card == read_card(tmp_path / "model.pt2")
+    assert card.reach > 0
+    assert card.stride == learner.facts.stride
+    chip = next(fakes.part_batches(data, data.validation[:2])).images
+    scores = load_predictor(tmp_path / "model.onnx", card).predict(chip)
+    assert np.abs(scores - learner.predict(chip)).max() < 1e-3
+    assert not list(tmp_path.glob(".onnx-*"))
+
+    class Other:
+        device = "cpu"
+
+        def predict(self, images):
+            return learner.predict(images)[:, ::-1]
+
+    with pytest.raises(ModelError, match=r"differ from those of the network .* more than 0.001"):
+        to_onnx.check_onnx(tmp_path / "model.onnx", card, Other(), chip[:1])
+
+
+def test_without_a_gpu_no_memory_of_one_is_told():
+    if torch.cuda.is_available():
+        assert peak_gpu_mib() >= 0
+    else:
+        assert peak_gpu_mib() is None
