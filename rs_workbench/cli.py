@@ -8,6 +8,7 @@ import click
 
 VERBS = {
     "infer": ("rs_workbench.infer", "map scenes of any size"),
+    "chips": ("rs_workbench.chips", "write the chips that a training run learns from"),
     "train": ("rs_workbench.train", "train a network on labelled scenes"),
     "assess": ("rs_workbench.assess", "say how good a map is, or draw a sample to find out"),
     "card": ("rs_workbench.card_command", "show, write or check the card of a model"),

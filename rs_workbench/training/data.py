@@ -12,7 +12,7 @@ from rs_workbench.card import LegendClass
 from rs_workbench.errors import UsageError
 from rs_workbench.progress import OnProgress
 from rs_workbench.raster_scene import Scene
-from rs_workbench.training.chip_reader import Ground, GroundReader
+from rs_workbench.training.ground import Ground, GroundReader
 from rs_workbench.training.label_maps import Source, open_label_maps
 from rs_workbench.training.origins import Origins, find_origins
 from rs_workbench.training.parts import Parts, make_parts

@@ -7,12 +7,9 @@ threads, nor on the framework.
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from rs_workbench.training.augment import augment_batch
@@ -20,13 +17,11 @@ from rs_workbench.training.chip_pixels import ChipPixels
 from rs_workbench.training.chip_reader import ChipReader
 from rs_workbench.training.data import TrainingData
 from rs_workbench.training.learner import Labels
+from rs_workbench.training.read_ahead import one_thread_each, read_ahead
 from rs_workbench.types import Image
 from tiling.chips import Chip, shuffle_chips
 from tiling.label_index import IGNORE
-from tiling.sampler import draw_chip
-
-AHEAD = 2
-"""Batches that wait for their use, besides one in the making for each thread."""
+from tiling.sampler import ReadLabels, Sampler, draw_chip
 
 
 class Batch(NamedTuple):
@@ -76,21 +71,53 @@ def training_batches(data: TrainingData, epoch: int) -> Iterator[Batch]:
     dealt = _dealt_chips(data, epoch, n_batches * settings.batch)
 
     def make(reader: ChipReader, number: int) -> Batch:
-        first = number * settings.batch
-        if dealt is None:
-            places = range(first, first + settings.batch)
-            chips = [_draw(data, reader, place, epoch) for place in places]
-        else:
-            chips = dealt[first : first + settings.batch]
+        places = range(number * settings.batch, (number + 1) * settings.batch)
+        chips = _chips(data, epoch, places, dealt=dealt, read=reader.labels)
         read = [reader.read(chip) for chip in chips]
         return _join(augment_batch(read, settings.augment, seeds=[c.seed for c in chips]), chips)
 
     yield from _read_ahead(data, make, n_batches)
 
 
-def _draw(data: TrainingData, reader: ChipReader, place: int, epoch: int) -> Chip:
-    assert not isinstance(data.training, tuple)
-    return draw_chip(data.training, place, read=reader.labels, epoch=epoch)
+def training_chips(
+    data: TrainingData, epoch: int, n_chips: int, *, read: ReadLabels
+) -> list[Chip]:
+    """Give the first chips of an epoch.
+
+    Parameters
+    ----------
+    data : TrainingData
+        From `open_data`.
+    epoch : int
+        Another epoch has other chips.
+    n_chips : int
+        How many.
+    read : callable
+        Reads labels: ``GroundReader.labels``.
+
+    Returns
+    -------
+    list of Chip
+        As `training_batches` takes them.
+    """
+    size = data.settings.batch
+    whole = -(-data.settings.chips // size) * size
+    dealt = _dealt_chips(data, epoch, max(whole, n_chips))
+    return _chips(data, epoch, range(n_chips), dealt=dealt, read=read)
+
+
+def _chips(
+    data: TrainingData,
+    epoch: int,
+    places: range,
+    *,
+    dealt: Sequence[Chip] | None,
+    read: ReadLabels,
+) -> list[Chip]:
+    if dealt is not None:
+        return [dealt[place] for place in places]
+    assert isinstance(data.training, Sampler)
+    return [draw_chip(data.training, place, read=read, epoch=epoch) for place in places]
 
 
 def _dealt_chips(data: TrainingData, epoch: int, n_chips: int) -> list[Chip] | None:
@@ -173,93 +200,8 @@ def batch_hash(batches: Iterable[Batch]) -> str:
     return digest.hexdigest()
 
 
-class _Queue:
-    """Batches by their number, made by threads, taken in order; never many at a time."""
-
-    def __init__(self, n_batches: int, most: int) -> None:
-        self.n_batches, self.most = n_batches, most
-        self.ready = threading.Condition()
-        self.made: dict[int, Batch] = {}
-        self.begun = self.taken = 0
-        self.error: BaseException | None = None
-        self.stopped = False
-
-    def begin(self) -> int | None:
-        """Give the number of the next batch to make, as soon as there is room; None at the end."""
-        with self.ready:
-            self.ready.wait_for(lambda: self.stopped or self.begun < self.taken + self.most)
-            if self.stopped or self.begun >= self.n_batches:
-                return None
-            self.begun += 1
-            return self.begun - 1
-
-    def put(self, number: int, batch: Batch) -> None:
-        with self.ready:
-            self.made[number] = batch
-            self.ready.notify_all()
-
-    def take(self, number: int) -> Batch:
-        """Wait for a batch; an error of any thread is raised here."""
-        with self.ready:
-            self.ready.wait_for(lambda: number in self.made or self.error is not None)
-            if number not in self.made:
-                assert self.error is not None
-                raise self.error
-            self.taken = number + 1
-            self.ready.notify_all()
-            return self.made.pop(number)
-
-    def stop(self, error: BaseException | None = None) -> None:
-        with self.ready:
-            self.stopped, self.error = True, self.error or error
-            self.ready.notify_all()
-
-
 def _read_ahead(data: TrainingData, make: MakeBatch, n_batches: int) -> Iterator[Batch]:
-    n_workers = min(data.settings.workers, n_batches)
-    queue = _Queue(n_batches, n_workers + AHEAD)
-
-    def work() -> None:
-        try:
-            with ChipReader(data) as reader:
-                while (number := queue.begin()) is not None:
-                    queue.put(number, make(reader, number))
-        except BaseException as error:  # reaches the caller through `take`
-            queue.stop(error)
-
-    threads = [
-        threading.Thread(target=work, name=f"chips-{i}", daemon=True) for i in range(n_workers)
-    ]
-    with _one_thread_each():
-        for thread in threads:
-            thread.start()
-        try:
-            for number in range(n_batches):
-                yield queue.take(number)
-        finally:
-            queue.stop()
-            for thread in threads:
-                thread.join()
-
-
-_loading = threading.Lock()
-_n_loading = 0
-_threads_before = 0
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Keep OpenCV, which has one setting for the process, from threads within our threads."""
-    global _n_loading, _threads_before
-    with _loading:
-        if not _n_loading:
-            _threads_before = cv2.getNumThreads()
-            cv2.setNumThreads(0)
-        _n_loading += 1
-    try:
-        yield
-    finally:
-        with _loading:
-            _n_loading -= 1
-            if not _n_loading:
-                cv2.setNumThreads(_threads_before)
+    with one_thread_each():
+        yield from read_ahead(
+            lambda: ChipReader(data), make, n_batches, n_workers=data.settings.workers
+        )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rs_workbench.card import LegendClass
 from rs_workbench.errors import UsageError
-from rs_workbench.training.chip_reader import Ground, GroundReader
+from rs_workbench.training.ground import Ground, GroundReader
 from rs_workbench.training.origins import Origins
 from rs_workbench.training.settings import TrainSettings
 from rs_workbench.training.statistics import near_labels, training_areas
@@ -286,19 +286,10 @@ def _dealt(
     leaks = find_leaks(
         chips["training"], chips["held_out"], buffer=tile + origins.slack, origins=origins.places
     )
+    shares = _shares_text(np.stack([counts[part].sum() for part in PARTS]))
     text = (
-        "split by chance, chip by chip: "
-        f"{_shares_text(np.stack([counts[part].sum() for part in PARTS]))}; {leaks.sum()} of "
-        f"{len(leaks)} training chips lie within {tile} px of held-out ground, so the held-out "
-        "score flatters the network"
+        f"split by chance, chip by chip: {shares}; {leaks.sum()} of {len(leaks)} training chips "
+        f"lie within {tile} px of held-out ground"
     )
-    return Parts(
-        chips["training"],
-        chips["validation"],
-        chips["held_out"],
-        counts,
-        int(leaks.sum()),
-        text,
-        None,
-        (text,),
-    )
+    training, validation, held_out = dealt
+    return Parts(training, validation, held_out, counts, int(leaks.sum()), text, split=None)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_workbench.errors import SceneError
-from rs_workbench.training.chip_reader import Ground, GroundReader, Piece
+from rs_workbench.training.ground import Ground, GroundReader, Piece
 from rs_workbench.types import Mask
 from tiling.label_index import LabelIndex
 from tiling.room import box_sums, sum_table
