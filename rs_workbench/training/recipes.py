@@ -68,12 +68,12 @@ def find_settings(text: str) -> Path:
     recipe = FOLDER / f"{text}.yaml"
     if re.fullmatch(r"[\w-]+", text) and recipe.is_file():
         return recipe
-    names = list(recipes())
-    near = difflib.get_close_matches(text.lower(), names, n=1)
+    *names, last = recipes()
+    near = difflib.get_close_matches(text.lower(), [*names, last], n=1)
     guess = f", did you mean '{near[0]}'?" if near else ""
     raise UsageError(
         f"'{text}' is neither a file of settings nor a recipe{guess or ':'} "
-        f"recipes are {' and '.join(names)}"
+        f"recipes are {', '.join(names)} and {last}"
     )
 
 

@@ -62,7 +62,7 @@ def make_card(data: training_data.TrainingData, fit: Fit, held_out: HeldOutResul
         reach=geometry.reach,
         effective_reach=geometry.effective_reach,
         fixed_size=geometry.fixed_size,
-        training_data=_training_data(data, len(fit.epochs)),
+        training_data=_training_data(data, fit),
         held_out=card_scores(held_out),
         license=settings.license,
         provenance=_provenance(fit),
@@ -124,15 +124,20 @@ def _nodata(data: training_data.TrainingData) -> tuple[float, ...]:
     return tuple(sorted(declared))
 
 
-def _training_data(data: training_data.TrainingData, n_epochs: int) -> TrainingData:
-    n = len(data.scenes)
-    labelled = f"{int(data.counts['training'].sum()):,} labelled training pixels"
+def _training_data(data: training_data.TrainingData, fit: Fit) -> TrainingData:
+    settings, n = fit.settings, len(data.scenes)
     dealt = data.training if isinstance(data.training, tuple) else None
+    drawn = settings.chips * len(fit.epochs)
+    listed = f"{n} scene{'s' * (n > 1)}: {', '.join(_first([s.name for s in data.scenes]))}"
+    labelled = f"{int(data.counts['training'].sum()):,} labelled training pixels"
+    counted = labelled if dealt is not None else f"{labelled}; chips drawn anew for each epoch"
     return TrainingData(
-        name=f"{n} scene{'s' * (n > 1)}: {', '.join(_first([s.name for s in data.scenes]))}",
-        n_chips=data.settings.chips * n_epochs if dealt is None else len(dealt),
+        name=settings.data_name or listed,
+        source=settings.data_source,
+        license=settings.data_license,
+        n_chips=drawn if dealt is None else len(dealt),
         split=data.split_text,
-        notes=labelled if dealt is not None else f"{labelled}; chips drawn anew for each epoch",
+        notes=" ".join(filter(None, (f"{counted}.", settings.data_notes))),
     )
 
 

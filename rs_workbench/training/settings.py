@@ -102,6 +102,10 @@ class TrainSettings(Strict):
     name: str | None = None
     description: str = ""
     license: str | None = None
+    data_name: str | None = Field(default=None, description="of the data, for the card")
+    data_source: str | None = Field(default=None, description="where the data can be had")
+    data_license: str | None = Field(default=None, description="on what terms")
+    data_notes: str | None = Field(default=None, description="what a user must know of them")
     pixel_size: float | None = Field(default=None, gt=0, description="m; by default the scenes'")
     pictures: int = Field(default=5, ge=0, description="epochs between two pictures; 0: none")
     forest_pixels: int = Field(default=100_000, ge=0, description="0: no random forest")

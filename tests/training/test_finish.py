@@ -125,6 +125,16 @@ def test_the_card_says_what_the_model_expects():
     assert "unet(width=8), cross_entropy, epoch 2 of 3, seed 0" in card.provenance
 
 
+def test_the_card_says_what_the_settings_tell_of_the_data():
+    told = {"data_name": "coast", "data_source": "a shelf", "data_license": "CC0"}
+    found = card_of(FakeLearner(), make_data(), **told).training_data
+    assert (found.name, found.source, found.license) == ("coast", "a shelf", "CC0")
+    found = card_of(FakeLearner(), make_data(), data_notes="Labels are coarse.").training_data
+    assert found.name.startswith("2 scenes: ")
+    assert found.notes.endswith("Labels are coarse.")
+    assert "labelled training pixels" in found.notes
+
+
 class Blurred(FakeLearner):
     """Reaches 2 px in every direction."""
 
