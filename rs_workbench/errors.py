@@ -8,6 +8,7 @@ WorkbenchError
 ├── OutputError (OSError)          the output is there already, or cannot be written
 ├── ResumeError (ValueError)       an unfinished run lies in the way
 ├── AccuracyError (ValueError)     the reference or the sample cannot be used as asked
+├── TrainingError (RuntimeError)   training began and cannot go on
 └── UsageError (ValueError)        options that contradict each other; exit code 2
 
 `tiling.TilingError` stands beside this tree, because `tiling` may not look upward.
@@ -49,6 +50,10 @@ class ResumeError(WorkbenchError, ValueError):
 
 class AccuracyError(WorkbenchError, ValueError):
     """The reference or the sample cannot be used as asked."""
+
+
+class TrainingError(WorkbenchError, RuntimeError):
+    """Training began and cannot go on; whole epochs are kept."""
 
 
 class UsageError(WorkbenchError, ValueError):
