@@ -118,7 +118,7 @@ def _writing(
         "compress": "deflate",
     }
     if place is not None:
-        profile["transform"] = place * Affine.translation(window.col, window.row)
+        profile["transform"] = _moved(place, window)
         profile["crs"] = crs_of(scene)
     if np.dtype(pixels.dtype).itemsize <= 2:
         profile["predictor"] = 2
@@ -132,3 +132,10 @@ def _writing(
             f"the chip '{path}' cannot be written ({reason(error)}): make room, or choose another "
             "folder"
         ) from error
+
+
+def _moved(t: Affine, window: Window) -> Affine:
+    """Transform of a window of a scene."""
+    left = t.a * window.col + t.b * window.row + t.c
+    top = t.d * window.col + t.e * window.row + t.f
+    return Affine(t.a, t.b, left, t.d, t.e, top)

@@ -70,17 +70,17 @@ def write_chips(
     WorkbenchError
         If a scene or its labels cannot be read.
     """
-    chosen = _list_chips(data, parts, epoch)
-    numbers: dict[str, int] = {part: sum(p == part for p, _ in chosen) for part in parts}
+    chips = {part: _list_chips(data, part, epoch) for part in parts}
+    numbers: dict[str, int] = {part: len(found) for part, found in chips.items()}
     with _new_folder(folder) as partial, GroundReader(data.ground) as reader:
-        rows = []
-        first = {part: [p for p, _ in chosen].index(part) for part, n in numbers.items() if n}
-        for done, (part, chip) in enumerate(chosen, 1):
-            stem = f"{part}_{done - first[part]:06d}"
-            counts = _write_chip(reader, data, chip, partial, stem, cored=part != "training")
-            rows.append(_row(data, part, chip, stem, counts))
-            if on_progress is not None:
-                on_progress(done, len(chosen))
+        rows: list[list[str | int]] = []
+        for part, found in chips.items():
+            for number, chip in enumerate(found, 1):
+                stem, cored = f"{part}_{number:06d}", part != "training"
+                counts = _write_chip(reader, data, chip, partial, stem, cored=cored)
+                rows.append(_row(data, part, chip, stem, counts))
+                if on_progress is not None:
+                    on_progress(len(rows), sum(numbers.values()))
         _write_table(partial / f"{MANIFEST}.csv", data, rows)
         facts = json.dumps(_facts(data, numbers, epoch), indent=2, ensure_ascii=False)
         (partial / f"{MANIFEST}.json").write_text(facts + "\n", encoding="utf-8")
@@ -105,16 +105,11 @@ def check_folder_free(folder: Path) -> None:
         raise OutputError(f"'{folder}' {what}: give a new folder with --output")
 
 
-def _list_chips(data: TrainingData, parts: Sequence[Part], epoch: int) -> list[tuple[Part, Chip]]:
-    found: list[tuple[Part, Chip]] = []
-    for part in parts:
-        if part == "training":
-            with GroundReader(data.ground) as reader:
-                chips = training_chips(data, epoch, data.settings.chips, read=reader.labels)
-        else:
-            chips = list(data.validation if part == "validation" else data.held_out)
-        found += [(part, chip) for chip in chips]
-    return found
+def _list_chips(data: TrainingData, part: Part, epoch: int) -> Sequence[Chip]:
+    if part != "training":
+        return data.validation if part == "validation" else data.held_out
+    with GroundReader(data.ground) as reader:
+        return training_chips(data, epoch, data.settings.chips, read=reader.labels)
 
 
 @contextmanager
