@@ -118,7 +118,7 @@ def _to_onnx(predictor: TorchPredictor, tile: Image, onnx: Path) -> None:
             made.save(onnx, external_data=False)
     except Exception as error:  # the exporter raises many kinds
         raise _no_form(predictor, error) from error
-    _rename(onnx)
+    _tidy(onnx)
 
 
 def _export(predictor: TorchPredictor, tile: torch.Tensor) -> torch.export.ExportedProgram:
@@ -146,12 +146,19 @@ def _no_form(predictor: TorchPredictor, error: Exception) -> ModelError:
     )
 
 
-def _rename(onnx: Path) -> None:
-    """Give the ends their names and the free sizes names that can be read."""
+def _tidy(onnx: Path) -> None:
+    """Give the free sizes names that can be read, and drop the exporter's notes.
+
+    They tell where each operator stood in the source, with paths of this machine.
+    """
     from rs_workbench.backends.onnx_metadata import load_proto
 
     proto = load_proto(onnx)
-    for value in (proto.graph.input[0], proto.graph.output[0]):
+    graph = proto.graph
+    del graph.value_info[:], graph.metadata_props[:]
+    for noted in (*graph.node, *graph.input, *graph.output, *graph.initializer):
+        del noted.metadata_props[:]
+    for value in (graph.input[0], graph.output[0]):
         dims = value.type.tensor_type.shape.dim
         for i, text in ((0, "batch"), (2, "height"), (3, "width")):
             if not dims[i].HasField("dim_value"):

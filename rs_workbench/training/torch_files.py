@@ -145,7 +145,12 @@ def _export(
     net: nn.Module, n_bands: int, size: tuple[int, int], free: dict[int, Any]
 ) -> torch.export.ExportedProgram:
     with _quiet(), torch.no_grad():
-        return torch.export.export(net, (torch.zeros(2, n_bands, *size),), dynamic_shapes=(free,))
+        batch = torch.zeros(2, n_bands, *size)
+        program = torch.export.export(net, (batch,), dynamic_shapes=(free,))
+    for module in program.graph_module.modules():
+        for node in module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ():
+            node.meta.pop("stack_trace", None)  # holds paths of this machine
+    return program
 
 
 @contextlib.contextmanager
