@@ -57,6 +57,6 @@ def test_free_sizes_have_names(converted):
 
 
 def test_paths_of_the_machine_stay_out(converted):
-    path, folder = converted
+    _, folder = converted
     for trace in (b"stack_trace", b'File "', b"site-packages", b"torch_models.py"):
         assert trace not in (folder / "model.onnx").read_bytes()
