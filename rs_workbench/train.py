@@ -212,7 +212,7 @@ def _settings(context: click.Context, file: str | None, *, quick: bool) -> Train
 
         raise UsageError(
             "there is nothing to train on: give a file of settings, --scene and --labels, or the "
-            f"name of a recipe: {' or '.join(recipes())}"
+            f"name of a recipe: {', '.join(recipes())}"
         )
     return settings_from(file, changes, quick=quick)
 

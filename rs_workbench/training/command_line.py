@@ -62,9 +62,7 @@ OPTIONS = (
     ),
     click.option("--precision", type=click.Choice(get_args(Precision)), help="[auto]"),
     click.option("--patience", type=COUNT, help="stop after so many epochs without a gain"),
-    click.option(
-        "--split", type=click.Choice(get_args(SplitKind)), help="random leaks: see below [blocks]"
-    ),
+    click.option("--split", type=click.Choice(get_args(SplitKind)), help="random leaks [blocks]"),
     click.option("--block", type=COUNT, help="side of a block, px [chosen]"),
     click.option("--seed", type=click.IntRange(min=0), help="of weights and chips [0]"),
     click.option("--name", help="of the model, in its card"),

@@ -110,9 +110,8 @@ def run_training(
         events = open_events(folder, listeners.tell)
         kept = (History(folder), Pictures(folder, settings.pictures), events)
         on_epoch = (*(one for one in kept if one is not None), *listeners.on_epoch)
-        fitted = fit(
-            partial(_make, data), data, folder, on_epoch=on_epoch, on_step=listeners.on_step
-        )
+        heard = {"on_epoch": on_epoch, "on_step": listeners.on_step, "tell": listeners.tell}
+        fitted = fit(partial(_make, data), data, folder, **heard)
         listeners.tell("scoring the held-out chips")
         scored = score_held_out(fitted.learner, data, on_progress=listeners.on_progress)
         result = write_result(folder, data, fitted, scored, fitted.settings)

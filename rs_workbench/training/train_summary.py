@@ -99,14 +99,16 @@ def print_plan(data: TrainingData, *, as_json: bool) -> None:
 def _plan_lines(plan: dict[str, Any], data: TrainingData) -> list[str]:
     settings, chips = data.settings, plan["chips"]
     wide = max(len(entry["name"]) for entry in plan["classes"])
+    leaks = f"{plan['leaks']} leak" if plan["leaks"] else "none leaks"
     head = f"{'labelled pixels':<{wide + 4}}" + "".join(f"{part:>14}" for part in PARTS)
     return [
         f"{settings.network} in {settings.framework}: {settings.epochs} epochs, {plan['steps']} "
         f"steps of {settings.batch} chips of {settings.tile} px",
-        f"{plan['scenes']} scenes, bands {', '.join(map(str, plan['bands']))}",
+        f"{plan['scenes']} scene{'s' if plan['scenes'] != 1 else ''}, bands "
+        f"{', '.join(map(str, plan['bands']))}",
         plan["split"],
         f"chips: {chips['training']} an epoch, {chips['validation']} for validation, "
-        f"{chips['held_out']} held out; {plan['leaks']} leak",
+        f"{chips['held_out']} held out; {leaks}",
         head,
         *(
             f"{entry['value']:3d} {entry['name']:<{max(wide, 11)}}"
