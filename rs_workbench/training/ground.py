@@ -43,7 +43,7 @@ class Ground:
     sources : tuple of Source
         Labels, one a scene.
     cache : PieceCache
-        Decoded pieces, shared by all readers.
+        Decoded pieces, shared by all readers of this ground, and by no other ground.
     """
 
     scenes: tuple[Scene, ...]

@@ -33,8 +33,9 @@ def draw(
     """Image (2, H, W) uint16 and labels (H, W) uint8 with the values of the classes."""
     indexes = patchy(shape, 3, seed=seed, patch=patch)
     rng = np.random.default_rng(seed)
-    level = np.where(indexes == 255, 1, indexes)
-    image = np.stack([1000 + 300 * level, 4000 - 500 * level]) + rng.integers(0, 100, (2, *shape))
+    level = np.where(indexes == 255, 1, indexes).astype(int)
+    noise = rng.integers(0, 100, (2, *shape))
+    image = np.stack([1000 + 300 * level, 4000 - 500 * level]) + noise
     table = np.zeros(256, np.uint8)
     table[:3] = VALUES
     return image.astype(np.uint16), table[indexes]
