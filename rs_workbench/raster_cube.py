@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -14,25 +18,27 @@ from rs_workbench.errors import OutputError
 
 def write_cube(
     path: str | Path,
-    cube: NDArray[np.float32],
+    cube: NDArray[Any],
     *,
-    crs: str,
-    transform: Affine,
+    crs: str | None = None,
+    transform: Affine | None = None,
     wavelengths: NDArray[np.float64] | None = None,
     good_bands: NDArray[np.bool_] | None = None,
     nodata: float | None = None,
 ) -> Path:
     """Write a cube as a GeoTIFF whose bands know their wavelengths, as EnMAP-Box writes them.
 
+    The file appears under its name only when it is complete.
+
     Parameters
     ----------
     path : str or Path
         The file; its folder is made where it is missing.
-    cube : ndarray of float32, shape (B, H, W)
-        Values.
-    crs : str
+    cube : ndarray, shape (B, H, W)
+        Values, written in their own type.
+    crs : str, optional
         Coordinate reference system, such as ``EPSG:32633``.
-    transform : affine.Affine
+    transform : affine.Affine, optional
         From pixels to coordinates.
     wavelengths : ndarray of float64, shape (B,), optional
         Centres of the bands, nm.
@@ -63,9 +69,10 @@ def write_cube(
         "nodata": nodata,
         "interleave": "band",
     }
+    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with rasterio.open(path, "w", **profile) as dataset:
+        with _unplaced_allowed(), rasterio.open(partial, "w", **profile) as dataset:
             dataset.write(cube)
             for band, nm in enumerate([] if wavelengths is None else wavelengths, start=1):
                 good = good_bands is None or bool(good_bands[band - 1])
@@ -73,6 +80,17 @@ def write_cube(
                 dataset.update_tags(
                     band, wavelength=f"{nm:g}", wavelength_units="Nanometers", bbl=str(int(good))
                 )
+        partial.replace(path)
     except (OSError, rasterio.errors.RasterioError) as error:
         raise OutputError(f"the cube '{path}' cannot be written: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
     return path
+
+
+@contextmanager
+def _unplaced_allowed() -> Iterator[None]:
+    """Write without georeference and without a warning of it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        yield
