@@ -10,6 +10,7 @@ VERBS = {
     "infer": ("rs_workbench.infer", "map scenes of any size"),
     "chips": ("rs_workbench.chips", "write the chips that a training run learns from"),
     "train": ("rs_workbench.train", "train a network on labelled scenes"),
+    "ablate": ("rs_workbench.ablate", "train every combination of what is varied, and compare"),
     "assess": ("rs_workbench.assess", "say how good a map is, or draw a sample to find out"),
     "card": ("rs_workbench.card_command", "show, write or check the card of a model"),
     "doctor": ("rs_workbench.doctor", "say what is installed, what works, and how to mend it"),

@@ -17,19 +17,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rs_workbench.ablation.alike import check_alike
 from rs_workbench.ablation.axes import Axis, Choice, label_of, make_axes, overlapping
 from rs_workbench.errors import UsageError
 from rs_workbench.networks import check_choice
 from rs_workbench.training.settings import TrainSettings
 from rs_workbench.training.settings_check import check_settings
-from rs_workbench.training.settings_file import differences, make_settings
+from rs_workbench.training.settings_file import make_settings
 from tiling import TilingError
 
-SPLIT = (
-    "scenes", "labels", "label_column", "classes", "unlabelled", "positions", "nodata", "tile",
-    "split",
-)  # fmt: skip
-BUDGET = ("chips", "epochs", "batch", "patience")
 NO_MATTER = ("name", "description", "license", "workers", "pictures", "device", "gpu_memory")
 """Settings that change nothing about what is learnt: a run is the same run without them."""
 
@@ -175,7 +171,11 @@ def plan_study(study: Study) -> Plan:
             found.append(_configuration(study.settings, choices, combination))
     if not found:
         raise UsageError("nothing is left to train: skip leaves out every combination")
-    warnings = _check_alike(study, found)
+    warnings = check_alike(
+        [one.settings for one in found],
+        allow_leaks=study.allow_leaks,
+        allow_unequal=study.allow_unequal,
+    )
     runs = [_run(one, seed) for seed in seeds for one in found]
     _check_apart(runs)
     baseline = next((one for one in found if _matches(one.choices, study.baseline)), None)
@@ -271,41 +271,6 @@ def _matches(choices: Mapping[str, str], wanted: Mapping[str, Any]) -> bool:
         choices[key] in [label_of(one) for one in (value if isinstance(value, list) else [value])]
         for key, value in wanted.items()
     )
-
-
-def _check_alike(study: Study, found: Sequence[Configuration]) -> tuple[str, ...]:
-    """Refuse or tell what varies although scores are compared only where it does not."""
-    varied: dict[str, list[str]] = {}
-    for one in found:
-        for key, values in differences(found[0].settings, one.settings).items():
-            if key.partition(".")[0] in SPLIT + BUDGET:
-                seen = varied.setdefault(key, [label_of(values[0])])
-                seen += [label] if (label := label_of(values[1])) not in seen else []
-    kinds = {one.settings.split.kind for one in found}
-    if "random" in kinds and not study.allow_leaks:
-        raise UsageError(
-            "a random split leaks: neighbours of held-out pixels are learnt from, and scores come"
-            " out too high. Take split.kind: blocks, or say  allow_leaks: true  (--allow-leaks) to"
-            " show what a leak does"
-        )
-    warnings = []
-    if "random" in kinds:
-        warnings.append(
-            "LEAK, as asked for: with a random split, training chips lie beside or over held-out"
-            " ground. Scores of these runs are too high and say nothing about other ground"
-        )
-    unequal = {key: seen for key, seen in varied.items() if key != "split.kind"}
-    if not unequal:
-        return tuple(warnings)
-    listed = "; ".join(f"{key} ({', '.join(seen)})" for key, seen in unequal.items())
-    if not study.allow_unequal:
-        raise UsageError(
-            "scores are comparable where split and budget are the same in all runs, but these"
-            f" vary: {listed}. Keep them as they are, or say  allow_unequal: true "
-            " (--allow-unequal)"
-        )
-    warnings.append(f"Split or budget are not the same in all runs, as asked for: {listed}")
-    return tuple(warnings)
 
 
 def _check_apart(runs: Sequence[PlannedRun]) -> None:
