@@ -126,7 +126,8 @@ def choose_chips(data: TrainingData) -> tuple[Chip, ...]:
     seen = np.zeros(shares.shape[1], np.bool_)
     for _ in range(min(N_CHIPS, n)):
         shown = shares >= LEAST_SHARE
-        worth = 100 * (shown & ~seen).sum(axis=1) + shown.sum(axis=1) + shares.sum(axis=1)
+        worth = 100 * (shown & ~seen).sum(axis=1) + shown.sum(axis=1) + 1
+        worth = worth * np.minimum(shares.sum(axis=1), 0.5)
         worth[chosen] = -1
         best = int(worth.argmax())
         chosen.append(best)

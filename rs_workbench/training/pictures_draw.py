@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 100
-UNLABELLED = "#b4b4b4"
+UNLABELLED = "#dcdcdc"
 _SIDE, _GAP, _EDGE, _HEAD, _TITLE = 256, 14, 20, 40, 24
-_LEGEND_WIDTH, _LEGEND_ROW = 240, 24
+_LEGEND_WIDTH, _LEGEND_ROW = 280, 24
 _INK = "#222222"
 
 
