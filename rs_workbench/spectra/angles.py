@@ -48,7 +48,7 @@ def spectral_angle(values: NDArray[Any], references: ArrayLike) -> NDArray[np.fl
     .. [1] F. A. Kruse et al., "The spectral image processing system (SIPS)", Remote Sensing of
        Environment 44 (1993) 145-163.
     .. [2] W. Kahan, "How futile are mindless assessments of roundoff in floating-point
-       computation?" (2006), section 12.
+       computation?" (2006), "Mangled angles".
 
     Examples
     --------

@@ -133,7 +133,7 @@ def find_bad_bands(
     References
     ----------
     .. [1] A. F. H. Goetz, K. F. Evans, M. Ferri, "Removing thin cirrus cloud effects in Hyperion
-       data using the 1.38 and 1.87 um water vapor absorption bands", IGARSS 2003, 83-85.
+       data using the 1.38 and 1.87 um water vapor absorption bands", IGARSS 2003, vol. 1, p. 83.
     .. [2] A. A. Green et al., "A transformation for ordering multispectral data in terms of image
        quality with implications for noise removal", IEEE Transactions on Geoscience and Remote
        Sensing 26 (1988) 65-74.
@@ -191,7 +191,7 @@ def _wavelength_reason(
 
 def _noise_reason(facts: BandFacts, place: int, least_signal: float) -> str | None:
     signal = facts.signal[place]
-    if signal < least_signal:
+    if 0 < least_signal and signal < least_signal:
         return f"mostly noise: neighbours share {max(signal, 0):.0%} of the variance"
     return None
 
