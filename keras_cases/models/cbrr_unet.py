@@ -73,14 +73,14 @@ def cbrr_unet(
     skips = []
     for level, n_out in enumerate(widths):
         x = layers.MaxPooling2D(2)(x) if shrinks(level) else x
-        x = cbrr(x, n_out, dilation=DILATIONS[level], bias=bias, name=f"encoder.{level}")
+        x = cbrr(x, n_out, dilation=DILATIONS[level], bias=bias, name=f"encoder-{level}")
         skips.append(x)  # (N, H / SIZES[level], ..., n_out)
     votes = []
     for level in reversed(range(len(widths))):
         x = enlarge(x, 2, kind=up) if shrinks(level + 1) else x
-        x = cbrr(x, widths[level], dilation=DILATIONS[level], bias=bias, name=f"decoder.{level}")
+        x = cbrr(x, widths[level], dilation=DILATIONS[level], bias=bias, name=f"decoder-{level}")
         x = layers.Concatenate()([x, skips[level]])  # (N, H / SIZES[level], ..., 2 n_out)
-        path = conv(x, width, 3, bias=bias, name=f"path.{level}")
+        path = conv(x, width, 3, bias=bias, name=f"path-{level}")
         vote = score(path, n_classes, level=level, n_joined=len(widths) * width)
         votes.append(enlarge(vote, SIZES[level], kind=up))  # (N, H, W, K)
     model = keras.Model(image, layers.Add()(votes), name="cbrr_unet")
@@ -97,9 +97,9 @@ def cbrr(
     x: keras.KerasTensor, n_out: int, *, dilation: int, bias: bool, name: str
 ) -> keras.KerasTensor:
     """Enter by 1 x 1, look around by 3 x 3, leave by 1 x 1, and add what entered."""
-    entered = conv(x, n_out, 1, bias=bias, name=f"{name}.enter")
-    x = conv(entered, n_out, 3, dilation=dilation, bias=bias, name=f"{name}.look")
-    x = conv(x, n_out, 1, bias=bias, name=f"{name}.leave")
+    entered = conv(x, n_out, 1, bias=bias, name=f"{name}-enter")
+    x = conv(entered, n_out, 3, dilation=dilation, bias=bias, name=f"{name}-look")
+    x = conv(x, n_out, 1, bias=bias, name=f"{name}-leave")
     return layers.Add()([x, entered])
 
 
@@ -114,9 +114,9 @@ def conv(
         dilation_rate=dilation,
         use_bias=bias,
         kernel_initializer="glorot_uniform",
-        name=f"{name}.conv",
+        name=f"{name}-conv",
     )(x)
-    x = layers.BatchNormalization(momentum=0.95, epsilon=1e-3, name=f"{name}.norm")(x)
+    x = layers.BatchNormalization(momentum=0.95, epsilon=1e-3, name=f"{name}-norm")(x)
     return layers.ReLU()(x)
 
 
@@ -128,7 +128,7 @@ def score(x: keras.KerasTensor, n_classes: int, *, level: int, n_joined: int) ->
         1,
         use_bias=level == 0,
         kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
-        name=f"score.{level}",
+        name=f"score-{level}",
     )(x)
 
 

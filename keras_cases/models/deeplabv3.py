@@ -125,16 +125,16 @@ def pyramid(
     by a 1 x 1 convolution. That equals the sum of two 1 x 1 convolutions, one of the branches and
     one of the mean, which needs no copies.
     """
-    branches = [conv(x, width, 1, name="pyramid.point")]
+    branches = [conv(x, width, 1, name="pyramid-point")]
     for i, rate in enumerate(rates):
-        ring = sep_conv(x, width, dilation=rate, relu=True, name=f"pyramid.ring.{i}")
+        ring = sep_conv(x, width, dilation=rate, relu=True, name=f"pyramid-ring-{i}")
         branches.append(ring)  # (N, h, w, width)
-    mixed = mix(layers.Concatenate()(branches), width, name="pyramid.mix")
+    mixed = mix(layers.Concatenate()(branches), width, name="pyramid-mix")
     if image_pooling:
         mean = layers.GlobalAveragePooling2D(keepdims=True)(x)  # (N, 1, 1, channels)
-        mean = conv(mean, width, 1, name="pyramid.mean")
-        mixed = layers.Add()([mixed, mix(mean, width, name="pyramid.mix_mean")])
-    mixed = layers.BatchNormalization(momentum=0.9, epsilon=1e-3, name="pyramid.norm")(mixed)
+        mean = conv(mean, width, 1, name="pyramid-mean")
+        mixed = layers.Add()([mixed, mix(mean, width, name="pyramid-mix_mean")])
+    mixed = layers.BatchNormalization(momentum=0.9, epsilon=1e-3, name="pyramid-norm")(mixed)
     return layers.ReLU()(mixed)
 
 
@@ -157,10 +157,10 @@ def decode(
     """Enlarge, put the narrowed features of that stride beside, look around; then again."""
     above = max(features)
     for stride, widths in steps:
-        skip = conv(features[stride], SKIP, 1, name=f"decoder.skip.{stride}")
+        skip = conv(features[stride], SKIP, 1, name=f"decoder-skip-{stride}")
         x = layers.Concatenate()([enlarge(x, above // stride), skip])
         for i, n_out in enumerate(widths):
-            x = sep_conv(x, n_out, relu=True, name=f"decoder.look.{stride}.{i}")
+            x = sep_conv(x, n_out, relu=True, name=f"decoder-look-{stride}-{i}")
         above = stride
     return x
 

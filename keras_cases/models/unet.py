@@ -103,15 +103,15 @@ def unet(
     skips = []
     for level, n_out in enumerate(widths):
         x = layers.MaxPooling2D(2)(x) if level else x
-        x = block(x, n_out, name=f"encoder.{level}")  # (N, H / 2**level, ..., width * 2**level)
+        x = block(x, n_out, name=f"encoder-{level}")  # (N, H / 2**level, ..., width * 2**level)
         x = layers.Dropout(dropout)(x) if level >= depth - 1 else x
         skips.append(x)
     x = skips.pop()
     outs = [last_width or width, *widths[1:]]
     for level in reversed(range(depth)):
-        x = enlarge(x, widths[level], kind=up, name=f"up.{level}")  # twice the size
+        x = enlarge(x, widths[level], kind=up, name=f"up-{level}")  # twice the size
         x = layers.Concatenate()([skips.pop(), x])
-        x = block(x, outs[level], name=f"decoder.{level}")
+        x = block(x, outs[level], name=f"decoder-{level}")
     scores = layers.Conv2D(n_classes, 1, kernel_initializer="he_normal", name="head")(x)
     model = keras.Model(image, scores, name="unet")
     model.stride = 2**depth
@@ -129,10 +129,10 @@ def conv_block(
             padding="same",
             use_bias=norm == "none",  # a norm would take the bias away again
             kernel_initializer="he_normal",
-            name=f"{name}.conv_{i}",
+            name=f"{name}-conv_{i}",
         )(x)
         if norm != "none":
-            x = normalise(norm, n_out, name=f"{name}.norm_{i}")(x)
+            x = normalise(norm, n_out, name=f"{name}-norm_{i}")(x)
         x = layers.ReLU()(x)
     return x
 
@@ -147,13 +147,13 @@ def normalise(norm: Norm, n_channels: int, *, name: str) -> keras.Layer:
 def enlarge(x: keras.KerasTensor, n_out: int, *, kind: Up, name: str) -> keras.KerasTensor:
     """Twice the height and width; `n_out` channels where the kind learns, else as many as came."""
     if kind == "transposed":
-        kernel = {"kernel_initializer": "he_normal", "name": f"{name}.conv"}
+        kernel = {"kernel_initializer": "he_normal", "name": f"{name}-conv"}
         return layers.Conv2DTranspose(n_out, 2, strides=2, **kernel)(x)
     if kind == "bilinear":
         return layers.UpSampling2D(2, interpolation="bilinear")(x)
     x = layers.UpSampling2D(2, interpolation="nearest")(x)
     if kind == "conv":
-        kernel = {"kernel_initializer": "he_normal", "name": f"{name}.conv"}
+        kernel = {"kernel_initializer": "he_normal", "name": f"{name}-conv"}
         x = layers.Conv2D(n_out, 2, padding="same", activation="relu", **kernel)(x)
     return x
 

@@ -57,20 +57,20 @@ def xception(
     """
     dilation = 16 // output_stride
     for i, n_out in enumerate(sizes.stem):
-        x = conv(x, n_out, 3, stride=2 if i == 0 else 1, name=f"backbone.stem.{i}")
+        x = conv(x, n_out, 3, stride=2 if i == 0 else 1, name=f"backbone-stem-{i}")
     features = {2: x}  # (N, H / 2, ..., 64)
     for i, stride in enumerate((2, 1, 2)):
         wide = (sizes.entry[i],) * 3
-        x = residual(x, wide, stride=stride, name=f"backbone.entry.{i}")
+        x = residual(x, wide, stride=stride, name=f"backbone-entry-{i}")
         features[4 if i < 2 else 8] = x  # (N, H / 4, ..., 256) is what decoders take
     for i in range(sizes.n_middle):
-        x = residual(x, (sizes.entry[2],) * 3, name=f"backbone.middle.{i}")
+        x = residual(x, (sizes.entry[2],) * 3, name=f"backbone-middle-{i}")
     features[8] = x  # (N, H / 8, ..., 728)
     stride = output_stride // 8
-    x = residual(x, sizes.exit, stride=stride, dilation=dilation, name="backbone.exit")
+    x = residual(x, sizes.exit, stride=stride, dilation=dilation, name="backbone-exit")
     for i, n_out in enumerate(sizes.end):
         x = layers.ReLU()(x)
-        x = sep_conv(x, n_out, dilation=2 * dilation, name=f"backbone.end.{i}")
+        x = sep_conv(x, n_out, dilation=2 * dilation, name=f"backbone-end-{i}")
     features[output_stride] = layers.ReLU()(x)  # (N, H / output_stride, ..., 2048)
     return features
 
@@ -86,12 +86,12 @@ def residual(
     """Three separable convolutions around which the input is led, and added again."""
     shortcut = x
     if stride > 1 or x.shape[-1] != widths[-1]:
-        shortcut = conv(x, widths[-1], 1, stride=stride, name=f"{name}.shortcut", relu=False)
+        shortcut = conv(x, widths[-1], 1, stride=stride, name=f"{name}-shortcut", relu=False)
     for i, n_out in enumerate(widths):
         last = i == len(widths) - 1
         x = layers.ReLU()(x)
         step = {"stride": stride if last else 1, "dilation": dilation}
-        x = sep_conv(x, n_out, name=f"{name}.separable.{i}", **step)
+        x = sep_conv(x, n_out, name=f"{name}-separable-{i}", **step)
     return layers.Add()([x, shortcut])
 
 
@@ -113,11 +113,11 @@ def sep_conv(
         use_bias=False,
         # he_normal would count all channels, but each value comes from nine pixels
         depthwise_initializer=keras.initializers.RandomNormal(stddev=(2 / 9) ** 0.5),
-        name=f"{name}.depthwise",
+        name=f"{name}-depthwise",
     )(pad(x, stride, dilation))
     if relu:  # without it, the norm after the mixing would take the shift of this one away
-        x = layers.ReLU()(normalise(f"{name}.between.norm")(x))
-    return conv(x, n_out, 1, name=f"{name}.pointwise", relu=relu)
+        x = layers.ReLU()(normalise(f"{name}-between-norm")(x))
+    return conv(x, n_out, 1, name=f"{name}-pointwise", relu=relu)
 
 
 def conv(
@@ -131,9 +131,9 @@ def conv(
         padding="valid",
         use_bias=False,
         kernel_initializer="he_normal",
-        name=f"{name}.conv",
+        name=f"{name}-conv",
     )(pad(x, stride) if kernel > 1 else x)
-    x = normalise(f"{name}.norm")(x)
+    x = normalise(f"{name}-norm")(x)
     return layers.ReLU()(x) if relu else x
 
 

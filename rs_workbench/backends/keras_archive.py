@@ -73,7 +73,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
     if not isinstance(recipe, dict) or "class_name" not in recipe:
         raise ModelError(_not_keras(path, "its recipe names no model"))
     recipe.pop("compile_config", None)  # never used here, and full of the user's own losses
-    _check_recipe(recipe, path.name)
+    check_recipe(recipe, path.name)
     return recipe
 
 
@@ -134,7 +134,21 @@ def _not_keras(path: Path, reason: object) -> str:
     return f"'{path.name}' is damaged or not a .keras file ({reason}): copy it again"
 
 
-def _check_recipe(recipe: dict[str, Any], name: str) -> None:
+def check_recipe(recipe: dict[str, Any], name: str) -> None:
+    """Make sure that building a network from its recipe runs no code.
+
+    Parameters
+    ----------
+    recipe : dict
+        What `keras.Model.to_json` writes.
+    name : str
+        What to call the network in the error.
+
+    Raises
+    ------
+    UnsafeModelError
+        If it has a Lambda layer, or a class of another package.
+    """
     for part in _objects(recipe):
         class_name = part["class_name"]
         if class_name in ("__lambda__", *_CODE):

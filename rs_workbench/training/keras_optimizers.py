@@ -1,0 +1,81 @@
+"""Optimisers of Keras that step as those of `torch_learner` do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from rs_workbench.training.schedules import weight_decay
+from rs_workbench.training.settings import TrainSettings
+
+Tensor = Any
+
+
+def make_optimizer(
+    model: keras.Model, settings: TrainSettings, policy: str
+) -> keras.optimizers.Optimizer:
+    """Make the optimiser of a run, with its variables.
+
+    Parameters
+    ----------
+    model : keras.Model
+        What it will change.
+    settings : TrainSettings
+        `optimizer`, `learning_rate`, `weight_decay` and `clip`.
+    policy : str
+        What Keras calls the precision; under ``mixed_float16`` the optimiser scales the loss.
+
+    Returns
+    -------
+    keras.optimizers.Optimizer
+        Its weight decay is decoupled and leaves out what has fewer than two axes.
+    """
+    common = {
+        "learning_rate": settings.learning_rate,
+        "weight_decay": weight_decay(settings) or None,
+        "global_clipnorm": settings.clip,
+    }
+    sgd = settings.optimizer == "sgd"
+    optimizer = Sgd(**common) if sgd else keras.optimizers.Adam(epsilon=1e-8, **common)
+    trained = model.trainable_variables
+    optimizer.exclude_from_weight_decay([v for v in trained if len(v.shape) < 2])
+    if policy == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(trained)
+    return optimizer
+
+
+class Sgd(keras.optimizers.SGD):
+    """Gradient descent with Nesterov's momentum of 0.9, as torch has it.
+
+    The velocity adds up gradients; Keras' own adds up steps, so that an earlier, higher rate
+    lives on in it.
+
+    Parameters
+    ----------
+    **options : Any
+        Of every optimiser of Keras.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(momentum=0.9, nesterov=True, **options)
+
+    def update_step(self, gradient: Tensor, variable: Any, learning_rate: Any) -> None:
+        """Move one variable.
+
+        Parameters
+        ----------
+        gradient : tensor
+            Its gradient.
+        variable : variable
+            Changed in place.
+        learning_rate : tensor
+            The rate.
+        """
+        velocity = self.momentums[self._get_variable_index(variable)]
+        gradient = ops.cast(gradient, variable.dtype)
+        added = self.momentum * velocity + gradient
+        self.assign(velocity, added)
+        self.assign_sub(variable, learning_rate * (gradient + self.momentum * added))
