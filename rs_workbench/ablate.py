@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ def ablate(
     folder: str | Path,
     *,
     jobs: int = 1,
+    trainer: Sequence[str] | None = None,
     train: bool = True,
     speed: bool = True,
     command: str = "",
@@ -45,6 +46,8 @@ def ablate(
         Of the study: runs that are finished in it are not made again.
     jobs : int
         Runs at a time, each in a process of its own.
+    trainer : sequence of str, optional
+        Program that trains, instead of ``python -m rs_workbench.train``; it is called alike.
     train : bool
         Make the runs that are missing; else only the report is written.
     speed : bool
@@ -73,13 +76,14 @@ def ablate(
     from rs_workbench.ablation.made import made_now
     from rs_workbench.ablation.report import write_study_report
     from rs_workbench.ablation.results import collect
-    from rs_workbench.ablation.runner import Runner
+    from rs_workbench.ablation.runner import TRAIN, Runner
     from rs_workbench.ablation.study import plan_study
     from rs_workbench.ablation.study_file import SAVED, write_study
     from rs_workbench.ablation.trials import write_trials
 
     say = log or (lambda line: None)
-    plan, runner = plan_study(study), Runner(Path(folder), jobs=jobs)
+    plan = plan_study(study)
+    runner = Runner(Path(folder), tuple(trainer or TRAIN), jobs=jobs)
     for warning in plan.warnings:
         say(f"warning: {warning}")
     if train:
@@ -89,7 +93,7 @@ def ablate(
         _train(plan, runner, say)
     findings = collect(plan, runner, speed=speed)
     write_study_report(findings, runner.folder)
-    if note := write_trials(findings, runner):
+    if note := write_trials(plan, findings.rows, runner):
         say(note)
     return findings
 
@@ -133,12 +137,12 @@ def _train(plan: Plan, runner: Runner, say: Log) -> None:
 
 def _tell(plan: Plan, runner: Runner, say: Log) -> None:
     """Let a dashboard show what has ended; that it cannot is no reason to stop."""
-    from rs_workbench.ablation.results import collect
+    from rs_workbench.ablation.results import read_rows
     from rs_workbench.ablation.trials import write_trials
     from rs_workbench.errors import OutputError
 
     try:
-        write_trials(collect(plan, runner, speed=False), runner)
+        write_trials(plan, read_rows(plan, runner), runner)
     except OutputError as error:
         say(f"warning: {error}")
 

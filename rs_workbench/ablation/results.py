@@ -149,7 +149,7 @@ def collect(
     Findings
         Whatever is there; a run without a readable result counts as failed.
     """
-    rows = [_row(one, plan.runs, runner) for one in plan.configurations]
+    rows = read_rows(plan, runner)
     if speed:
         for index, row in enumerate(rows):
             if row.results:
@@ -159,6 +159,24 @@ def collect(
     rows = _compared(rows, plan.baseline)
     rows.sort(key=lambda row: (math.isnan(row.mean), -row.mean))
     return Findings(plan, tuple(rows), (*plan.warnings, *_warnings(rows)))
+
+
+def read_rows(plan: Plan, runner: Runner) -> list[Row]:
+    """Read the results of all runs, without measuring or comparing anything.
+
+    Parameters
+    ----------
+    plan : Plan
+        The runs.
+    runner : Runner
+        Where they are.
+
+    Returns
+    -------
+    list of Row
+        In the order of the configurations.
+    """
+    return [_row(one, plan.runs, runner) for one in plan.configurations]
 
 
 def _row(configuration: Configuration, runs: Iterable[PlannedRun], runner: Runner) -> Row:

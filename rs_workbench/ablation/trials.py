@@ -8,12 +8,12 @@ often the study is told; a run that failed first and succeeded later is two, as 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rs_workbench.ablation.results import Findings, RunResult
+from rs_workbench.ablation.results import Row, RunResult
 from rs_workbench.ablation.runner import Runner
 from rs_workbench.ablation.study import Plan, PlannedRun
 from rs_workbench.errors import OutputError
@@ -29,13 +29,15 @@ _FACTS = ("parameters", "trainable", "seconds", "seconds_per_epoch", "validation
           "peak_rss_mib", "peak_gpu_mib", "device")  # fmt: skip
 
 
-def write_trials(findings: Findings, runner: Runner) -> str | None:
+def write_trials(plan: Plan, rows: Sequence[Row], runner: Runner) -> str | None:
     """Tell Optuna's storage of all runs that ended.
 
     Parameters
     ----------
-    findings : Findings
-        What was found.
+    plan : Plan
+        The study.
+    rows : sequence of Row
+        What its runs brought.
     runner : Runner
         Where the runs are.
 
@@ -57,12 +59,12 @@ def write_trials(findings: Findings, runner: Runner) -> str | None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     path = runner.folder / NAME
     try:
-        study = _open(optuna, path, findings.plan)
+        study = _open(optuna, path, plan)
         known = {
             (trial.user_attrs.get(_RUN), trial.state.name)
             for trial in study.get_trials(deepcopy=False)
         }
-        for trial in _trials(optuna, findings, runner):
+        for trial in _trials(optuna, plan, rows, runner):
             if (trial.user_attrs[_RUN], trial.state.name) not in known:
                 study.add_trial(trial)
     except optuna.exceptions.StorageInternalError as error:
@@ -95,10 +97,10 @@ def _choices(plan: Plan) -> dict[str, list[Any]]:
     return {**found, "seed": sorted({run.seed for run in plan.runs})}
 
 
-def _trials(optuna: Any, findings: Findings, runner: Runner) -> Iterator[Any]:
+def _trials(optuna: Any, plan: Plan, rows: Sequence[Row], runner: Runner) -> Iterator[Any]:
     allowed = {
         key: optuna.distributions.CategoricalDistribution(values)
-        for key, values in _choices(findings.plan).items()
+        for key, values in _choices(plan).items()
     }
 
     def make(run: PlannedRun, state: str, **more: Any) -> Any:
@@ -113,7 +115,7 @@ def _trials(optuna: Any, findings: Findings, runner: Runner) -> Iterator[Any]:
         trial.datetime_start, trial.datetime_complete = _times(runner, run)
         return trial
 
-    for row in findings.rows:
+    for row in rows:
         for one in row.results:
             yield make(
                 one.run, "COMPLETE", value=one.score, told=_told(one),
