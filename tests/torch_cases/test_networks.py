@@ -13,6 +13,7 @@ from rs_workbench.errors import ModelError, UsageError  # noqa: E402
 from rs_workbench.networks import describe, find_network  # noqa: E402
 from tests.backends.contract import make_batch, make_card  # noqa: E402
 from tests.backends.torch_models import save  # noqa: E402
+from tests.torch_cases.structural_reach import structural_reach  # noqa: E402
 from tests.workbench.network_cases import (  # noqa: E402
     BOUNDED,
     CBRR_LEVELS,
@@ -28,7 +29,6 @@ from tests.workbench.network_cases import (  # noqa: E402
 )
 from torch_cases.models import unet  # noqa: E402
 from torch_cases.models.deeplabv3 import Pyramid  # noqa: E402
-from torch_cases.models.reach import structural_reach  # noqa: E402
 from torch_cases.models.twin import load_keras_weights  # noqa: E402
 
 DEAD = 1e-10  # a gradient below is one of rounding

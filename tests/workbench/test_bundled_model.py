@@ -7,15 +7,21 @@ import onnxruntime
 import pytest
 
 import rs_workbench
-from rs_workbench.accuracy import confusion_matrix, mean_iou, overall_accuracy
+from rs_workbench.accuracy import mean_iou, overall_accuracy
+from rs_workbench.backends import load_predictor
 from rs_workbench.card import read_card
 from rs_workbench.sample_paint import inside, quad
 from rs_workbench.sample_scene import draw_scene
 from rs_workbench.sample_things import inland_distance
-from torch_cases.dunes.chips import scale_bands
-from torch_cases.dunes.tiles import CLASSES, IGNORED, N_CLASSES, read_tile, split_tiles
+from rs_workbench.training.data import open_data
+from rs_workbench.training.held_out import score_held_out
+from rs_workbench.training.label_legend import named_legend
+from rs_workbench.training.recipes import find_settings
+from rs_workbench.training.settings_file import read_settings
 
 MODEL = Path(rs_workbench.__file__).parent / "models" / "dunes_unet.onnx"
+RECIPE = "default_model"
+N_CLASSES = 7
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +39,18 @@ def predict():
     return lambda batch: session.run(None, {session.get_inputs()[0].name: batch})[0]
 
 
+@pytest.fixture(scope="module")
+def recipe():
+    """How it was trained; nothing is drawn or fitted here."""
+    return read_settings(find_settings(RECIPE), {"forest_pixels": 0})
+
+
 def scaled(image, missing, card):
-    mean, std = (np.array([getattr(b, key) for b in card.bands]) for key in ("mean", "std"))
-    return scale_bands(image, np.where(missing, IGNORED, 0).astype(np.uint8), mean, std)
+    mean, std = (
+        np.array([getattr(band, key) for band in card.bands])[:, None, None]
+        for key in ("mean", "std")
+    )
+    return np.where(missing, 0, (image - mean) / std).astype(np.float32)
 
 
 def test_it_is_small_and_alone():
@@ -48,15 +63,18 @@ def test_it_holds_no_trace_of_the_machine_that_made_it():
     assert not [word for word in (b"site-packages", b'File "', b"stack_trace") if word in content]
 
 
-def test_the_card_inside_says_what_it_needs_and_where_it_comes_from(card):
+def test_the_card_inside_says_what_it_needs_and_where_it_comes_from(card, recipe):
     assert [band.name for band in card.bands] == ["red", "green", "blue"]
     assert all(band.low < band.mean < band.high for band in card.bands)
     assert (card.dtype, card.scores, card.license) == ("uint8", "logits", "MIT")
-    assert card.classes == CLASSES
+    assert (card.name, card.pixel_size, card.nodata) == ("dunes_unet", 0.5, (0.0,))
+    assert (card.stride, card.tile) == (8, 512)
+    assert card.classes == named_legend(recipe.classes, ()).classes
     assert all(c.name_zh for c in card.classes)
     assert len({c.color for c in card.classes}) == N_CLASSES
     assert card.training_data.license == "MIT"
-    assert "names assigned by us" in card.held_out.notes.lower()
+    assert card.training_data.notes.endswith(recipe.data_notes)
+    assert "names assigned by us" in card.training_data.notes.lower()
     assert "dbuscombe-usgs" in card.training_data.source
 
 
@@ -125,19 +143,21 @@ def test_it_maps_the_sample_scene_sensibly(predict, card):
 
 
 @pytest.mark.data
-def test_the_held_out_figures_are_true(predict, card, data_folder):
-    folder = data_folder / "dunes"
-    total = np.zeros((N_CLASSES, N_CLASSES), np.int64)
-    for name in split_tiles(folder).held_out:
-        tile = read_tile(folder, name)
-        scores = predict(scaled(tile.image, tile.label_map == IGNORED, card)[None])
-        total += confusion_matrix(
-            scores[0].argmax(axis=0), tile.label_map, N_CLASSES, ignore=IGNORED
-        )
+@pytest.mark.slow
+def test_the_held_out_figures_are_true(card, recipe, data_folder, monkeypatch):
+    monkeypatch.setenv("RSW_DATA", str(data_folder))
+    data = open_data(recipe)
+    assert data.leaks == 0
+    assert all((counts > 0).all() for counts in data.counts.values())  # each class in each part
+    for band, mean, std in zip(card.bands, data.statistics.mean, data.statistics.std, strict=True):
+        assert (band.mean, band.std) == pytest.approx((mean, std), rel=1e-4)
+    found = score_held_out(load_predictor(MODEL, device="cpu").predictor, data)
     recorded = np.array(card.held_out.confusion)
-    assert total.sum() == recorded.sum()
-    assert np.abs(total - recorded).sum() < 1e-3 * total.sum()
-    assert mean_iou(total) == pytest.approx(card.held_out.mean_iou, abs=0.002)
+    assert found.confusion.sum(axis=0).tolist() == recorded.sum(axis=0).tolist()
+    assert np.abs(found.confusion - recorded).sum() < 1e-3 * recorded.sum()
+    assert mean_iou(found.confusion) == pytest.approx(card.held_out.mean_iou, abs=0.002)
+    majority = found.baselines["majority"].confusion.sum(axis=0)
+    assert mean_iou(majority) == pytest.approx(card.held_out.majority_mean_iou, abs=1e-4)
 
 
 def test_its_card_agrees_with_the_file():

@@ -1,1 +1,0 @@
-"""The dunes tiles: reading, split, chips, scores and the release of a network trained on them."""

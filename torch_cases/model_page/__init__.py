@@ -1,0 +1,1 @@
+"""The page about the bundled model, and its pictures."""
