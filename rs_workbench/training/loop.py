@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rs_workbench.accuracy.scores import mean_iou, overall_accuracy
 from rs_workbench.errors import TrainingError
 from rs_workbench.training.learner import Learner
-from rs_workbench.training.processes import Shared, count_processes, leads, process_rank
+from rs_workbench.training.processes import count_processes, leads, process_rank, wait_for_all
 from rs_workbench.training.schedules import rate_at
 from rs_workbench.training.settings import TrainSettings
 from rs_workbench.training.state import Epoch, State, best_epoch, open_state
@@ -123,18 +123,21 @@ def fit(
     WorkbenchError
         If a file cannot be read or written; whole epochs are kept.
     """
-    state = open_state(folder, data)
     if not leads():
         on_epoch, on_step, tell = (), None, None
+    learner = make(data.settings)
+    wait_for_all(learner)  # until the first process has made the folder ready
+    state = open_state(folder, data)
     run = _Run(make, data, state, batches or _loader(), on_step, tell)
+    run.start(learner, state.accumulate)
+    del learner  # lest it stay beside the one that may take its place
     resumed = bool(state.epochs)
     if state.told < len(state.epochs):
         _tell_listeners(run, on_epoch)
     while not _is_done(state.epochs, data.settings):
         state.keep(run.next_epoch(), run.learner)
         _tell_listeners(run, on_epoch)
-    if isinstance(run.learner, Shared):
-        run.learner.add_up(np.zeros(1, np.int64))  # until the first process has written
+    wait_for_all(run.learner)  # until the first process has written
     run.learner.load_weights(state.best)
     epochs = tuple(state.epochs)
     return Fit(run.learner, best_epoch(epochs), epochs, run.settings, resumed)
@@ -155,16 +158,17 @@ class _Run:
         self.make, self.data, self.state, self.batches = make, data, state, batches
         self.on_step, self.tell = on_step, tell
         self.settings = data.settings
-        self.learner = self._start(state.accumulate)
+        self.learner: Learner
 
-    def _start(self, parts: int) -> Learner:
-        """Make a learner that stands where the last whole epoch ended."""
+    def start(self, learner: Learner | None, parts: int) -> None:
+        """Stand where the last whole epoch ended, with a learner that computes in parts."""
         self.state.accumulate = parts
-        self.settings = self.data.settings.model_copy(update={"accumulate": parts})
-        learner = self.make(self.settings)
+        if learner is None or parts != self.settings.accumulate:
+            self.settings = self.settings.model_copy(update={"accumulate": parts})
+            learner = self.make(self.settings)
         if self.state.epochs:
             learner.restore(self.state.last)
-        return learner
+        self.learner = learner
 
     def next_epoch(self) -> Epoch:
         """Learn for one epoch, in more parts where memory runs out."""
@@ -232,7 +236,7 @@ class _Run:
                 f" from now on, and epoch {len(self.state.epochs) + 1} begins anew"
             )
         del self.learner
-        self.learner = self._start(more)
+        self.start(None, more)
 
 
 def _tell_listeners(run: _Run, on_epoch: Sequence[OnEpoch]) -> None:

@@ -41,7 +41,8 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
         torch.save(dict(state), part)
         part.replace(path)
     except (OSError, RuntimeError) as error:  # torch's own writer raises the second
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise OutputError(
             f"the state of the training cannot be written to '{path}' ({error}): make room, then"
             " run the same command again, which goes on after the last whole epoch"

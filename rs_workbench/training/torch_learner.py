@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -356,9 +357,10 @@ def _share(net: nn.Module, device: str) -> nn.Module:
     if count_processes() == 1:
         return net
     place = None if device == "cpu" else [torch.device(device)]
-    return DistributedDataParallel(
-        net, device_ids=place, broadcast_buffers=False, find_unused_parameters=True
-    )
+    with warnings.catch_warnings():
+        # newer torch prefers another name for `broadcast_buffers`, which older ones do not know
+        warnings.simplefilter("ignore", FutureWarning)
+        return DistributedDataParallel(net, device_ids=place, broadcast_buffers=False)
 
 
 def _make_optimizer(net: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
