@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from rs_workbench.card import LegendClass
 from rs_workbench.journal import explain_disk_errors
-from rs_workbench.legend_text import class_label, legend_fonts
+from rs_workbench.legend_text import class_label, drawable, legend_fonts
 from rs_workbench.spectra.purity import Purity
 from rs_workbench.spectra.transform import LinearTransform
 from rs_workbench.types import LabelMap, Mask
@@ -26,6 +27,15 @@ _BLUE, _RUST, _GREY = "#1f4e79", "#b5541c", "#7a7a7a"
 _PANEL = 2.6  # inches
 _CUT = (2, 98)  # percentiles at which a picture is black and white
 _NODATA = 0.87  # grey
+
+
+@contextmanager
+def _house_fonts() -> Iterator[None]:
+    """Give texts the fonts that hold the names of classes; a text keeps those it is made with."""
+    from matplotlib import rc_context
+
+    with rc_context({"font.family": legend_fonts()}):
+        yield
 
 
 def save_plot(figure: Figure, path: str | Path) -> Path:
@@ -48,11 +58,8 @@ def save_plot(figure: Figure, path: str | Path) -> Path:
     OutputError
         If it cannot be written.
     """
-    from matplotlib import rc_context
-
     path, stream = Path(path), io.BytesIO()
-    with rc_context({"font.family": legend_fonts()}):
-        figure.savefig(stream, format="png")
+    figure.savefig(stream, format="png")
     part = path.with_name(path.name + ".part")
     with explain_disk_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,6 +68,7 @@ def save_plot(figure: Figure, path: str | Path) -> Path:
     return path
 
 
+@_house_fonts()
 def plot_components(
     transform: LinearTransform,
     components: NDArray[Any],
@@ -102,7 +110,7 @@ def _draw_eigenvalues(axes: Axes, transform: LinearTransform, used: int | None) 
     axes.semilogy(numbers, np.maximum(values, np.finfo(float).tiny), color=_BLUE, linewidth=1.6)
     if transform.kind == "mnf":
         axes.axhline(1, color=_GREY, linewidth=0.9, linestyle=":")
-        axes.text(len(values), 1, "noise", color=_GREY, ha="right", va="bottom", fontsize=8)
+        axes.text(len(values) / 2, 0.95, "noise alone: 1", color=_GREY, va="top", fontsize=8)
     if used is not None:
         axes.axvline(used, color=_RUST, linewidth=0.9)
         axes.plot(used, values[used - 1], "o", color=_RUST, markersize=4)
@@ -115,6 +123,7 @@ def _draw_eigenvalues(axes: Axes, transform: LinearTransform, used: int | None) 
     _quiet(axes)
 
 
+@_house_fonts()
 def plot_spectra(
     wavelengths: NDArray[np.float64],
     spectra: NDArray[np.float64],
@@ -157,6 +166,7 @@ def plot_spectra(
     return figure
 
 
+@_house_fonts()
 def plot_samples(
     picture: NDArray[np.uint8],
     seeds: LabelMap,
@@ -188,14 +198,23 @@ def plot_samples(
     figure = _figure(_PANEL * 3.9, _PANEL * 1.12)
     left, middle, right = figure.subplots(1, 3)
     _show(left, _with_borders(picture, segments), "scene" if segments is None else "superpixels")
-    _show(middle, _painted(picture, seeds, classes), f"{(seeds != IGNORE).sum()} labelled pixels")
+    nothing = np.full_like(seeds, IGNORE)
+    _show(
+        middle, _painted(picture, nothing, classes), f"{(seeds != IGNORE).sum()} labelled pixels"
+    )
+    for k, one in enumerate(classes):
+        rows, cols = np.nonzero(seeds == k)
+        middle.scatter(cols, rows, s=14, color=one.color, edgecolors="white", linewidths=0.6)
     _show(right, _painted(picture, made, classes), f"{(made != IGNORE).sum()} sample pixels")
     shown = [k for k in range(len(classes)) if ((seeds == k) | (made == k)).any()]
-    patches = [Patch(color=classes[k].color, label=class_label(classes[k])) for k in shown]
+    patches = [
+        Patch(color=classes[k].color, label=drawable(class_label(classes[k]))) for k in shown
+    ]
     figure.legend(handles=patches, loc="outside right center", frameon=False, fontsize=8)
     return figure
 
 
+@_house_fonts()
 def plot_purity(purity: Purity, classes: Sequence[LegendClass]) -> Figure:
     """Draw the share of right pixels of each class, with their number.
 
@@ -219,7 +238,7 @@ def plot_purity(purity: Purity, classes: Sequence[LegendClass]) -> Figure:
     for place, share, pixels in zip(places, purity.shares, purity.pixels, strict=True):
         text = f"{share:.0%} of {pixels} px" if pixels else "none"
         axes.text(0.02, place, text, va="center", fontsize=8, bbox=_LABEL_BOX)
-    axes.set_yticks(places, [class_label(c) for c in classes])
+    axes.set_yticks(places, [drawable(class_label(c)) for c in classes])
     axes.set_xlim(0, 1)
     axes.invert_yaxis()
     axes.set_title(f"pure: {purity.overall:.1%} of all", loc="left", fontsize=10)
