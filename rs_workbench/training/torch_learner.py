@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,15 +31,22 @@ from rs_workbench.networks import describe, find_network
 from rs_workbench.training.learner import Labels, Learner
 from rs_workbench.training.losses import parse_loss
 from rs_workbench.training.processes import count_processes, process_rank
-from rs_workbench.training.schedules import decay_at, weight_decay
+from rs_workbench.training.schedules import decay_at
 from rs_workbench.training.settings import TrainSettings
 from rs_workbench.training.torch_files import export_network, read_state, write_state
 from rs_workbench.training.torch_losses import make_loss
+from rs_workbench.training.torch_optimizers import (
+    choose_precision,
+    decay_weights,
+    make_optimizer,
+    update_mean,
+)
 from rs_workbench.training.torch_processes import (
     add_over_processes,
     average_over_processes,
     check_batch,
     join,
+    share,
 )
 from rs_workbench.types import Image, Scores
 
@@ -129,8 +135,8 @@ class TorchLearner:
         self._pixel_weights = np.pad(pixel_weights, (0, 256 - len(pixel_weights)))
         self._net = net.to(device, memory_format=torch.channels_last)
         self._kept = copy.deepcopy(self._net).requires_grad_(False) if settings.average else net
-        self._learns = _share(self._net, device)
-        self._optimizer = _make_optimizer(self._net, settings)
+        self._learns = share(self._net, device)
+        self._optimizer = make_optimizer(self._net, settings)
         self._dtype = choose_precision(settings.precision, device)
         self._scaler = torch.amp.GradScaler(device, enabled=self._dtype == torch.float16)
 
@@ -207,11 +213,7 @@ class TorchLearner:
         self._scaler.unscale_(self._optimizer)
         if self.settings.clip is not None:
             nn.utils.clip_grad_norm_(self._net.parameters(), self.settings.clip)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-            with torch.no_grad():
-                for weights in group["params"] if group["decays"] else ():
-                    weights.mul_(1 - rate * weight_decay(self.settings))
+        decay_weights(self._optimizer, self.settings, rate)
         self._scaler.step(self._optimizer)
         self._scaler.update()
         average_over_processes(self._net.buffers())
@@ -292,85 +294,3 @@ class TorchLearner:
         """Give back the memory of gradients and what torch holds in reserve."""
         self._optimizer.zero_grad(set_to_none=True)
         torch_backend.release_memory()
-
-
-def choose_precision(precision: str, device: str) -> torch.dtype:
-    """Find the type in which activations are computed; weights stay float32.
-
-    Parameters
-    ----------
-    precision : {"auto", "float32", "bfloat16", "float16"}
-        Auto is bfloat16 on a GPU that computes so, float16 on one with tensor cores for it only
-        (from compute capability 7.0), and float32 elsewhere.
-    device : str
-        ``cpu`` or ``cuda:0``.
-
-    Returns
-    -------
-    torch.dtype
-        The type.
-
-    Raises
-    ------
-    UsageError
-        If it is float16 on a CPU.
-    """
-    if device == "cpu" and precision == "float16":
-        raise UsageError(
-            "float16 is for GPUs, and this run is on the CPU: choose --precision bfloat16 or"
-            " float32"
-        )
-    if precision != "auto":
-        return {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(precision, torch.float16)
-    if device == "cpu":
-        return torch.float32
-    if torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.bfloat16
-    return torch.float16 if torch.cuda.get_device_capability(device) >= (7, 0) else torch.float32
-
-
-@torch.no_grad()
-def update_mean(mean: nn.Module, net: nn.Module, decay: float) -> None:
-    """Move running means of all parameters and buffers: decay * mean + (1 - decay) * now.
-
-    Parameters
-    ----------
-    mean : nn.Module
-        Holds the means; changed in place.
-    net : nn.Module
-        The same network as it is now.
-    decay : float
-        0 forgets all that was.
-    """
-    for old, new in zip(_tensors(mean), _tensors(net), strict=True):
-        if old.is_floating_point():
-            old.lerp_(new, 1 - decay)
-        else:
-            old.copy_(new)
-
-
-def _tensors(net: nn.Module) -> list[Tensor]:
-    return [*net.parameters(), *net.buffers()]
-
-
-def _share(net: nn.Module, device: str) -> nn.Module:
-    if count_processes() == 1:
-        return net
-    place = None if device == "cpu" else [torch.device(device)]
-    with warnings.catch_warnings():
-        # newer torch prefers another name for `broadcast_buffers`, which older ones do not know
-        warnings.simplefilter("ignore", FutureWarning)
-        return DistributedDataParallel(net, device_ids=place, broadcast_buffers=False)
-
-
-def _make_optimizer(net: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    """Make the optimiser; the learner takes the decay off the weights itself."""
-    learnt = [p for p in net.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in learnt if p.ndim > 1], "decays": True},
-        {"params": [p for p in learnt if p.ndim <= 1], "decays": False},
-    ]
-    rate = settings.learning_rate
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(groups, rate, momentum=0.9, nesterov=True)
-    return torch.optim.Adam(groups, rate)

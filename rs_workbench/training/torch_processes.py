@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import atexit
 import os
+import warnings
 from collections.abc import Iterable
 
 import torch
-from torch import distributed
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from rs_workbench.backends.torch_backend import choose_device
 from rs_workbench.errors import UsageError
@@ -43,6 +45,30 @@ def join(device: str) -> str:
         distributed.init_process_group("gloo" if device == "cpu" else "nccl")
         atexit.register(distributed.destroy_process_group)
     return device
+
+
+def share(net: nn.Module, device: str) -> nn.Module:
+    """Let a network average its gradients over all processes.
+
+    Parameters
+    ----------
+    net : nn.Module
+        On its device.
+    device : str
+        ``cpu`` or ``cuda:0``.
+
+    Returns
+    -------
+    nn.Module
+        What to call; the network itself where there is one process.
+    """
+    if count_processes() == 1:
+        return net
+    place = None if device == "cpu" else [torch.device(device)]
+    with warnings.catch_warnings():
+        # newer torch prefers another name for `broadcast_buffers`, which older ones do not know
+        warnings.simplefilter("ignore", FutureWarning)
+        return DistributedDataParallel(net, device_ids=place, broadcast_buffers=False)
 
 
 def check_batch(batch: int) -> None:

@@ -26,15 +26,12 @@ from rs_workbench.errors import (  # noqa: E402
     ResumeError,
     UsageError,
 )
+from rs_workbench.training import torch_learner  # noqa: E402
 from rs_workbench.training.schedules import decay_at, rate_at  # noqa: E402
 from rs_workbench.training.settings import TrainSettings  # noqa: E402
 from rs_workbench.training.torch_files import export_network  # noqa: E402
-from rs_workbench.training.torch_learner import (  # noqa: E402
-    TorchLearner,
-    choose_precision,
-    make_learner,
-    update_mean,
-)
+from rs_workbench.training.torch_learner import TorchLearner, make_learner  # noqa: E402
+from rs_workbench.training.torch_optimizers import choose_precision, update_mean  # noqa: E402
 
 N_BANDS, N_CLASSES, SIDE = 3, 4, 16
 PLAIN: dict[str, Any] = {"width": 4, "depth": 1, "norm": "none"}
@@ -188,6 +185,20 @@ def test_precision_of_a_cpu() -> None:
     assert choose_precision("auto", "cpu") == torch.float32
     with pytest.raises(UsageError, match=r"float16 is for GPUs.*--precision bfloat16 or float32"):
         make(precision="float16")
+
+
+def test_a_gradient_too_large_for_float16_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a CPU, where a user cannot ask for it; the scale falls until gradients have room."""
+    monkeypatch.setattr(torch_learner, "choose_precision", lambda *_: torch.float16)
+    learner = make(optimizer="sgd", weight_decay=0.0)
+    learner._scaler = torch.amp.GradScaler("cpu", init_scale=2.0**40)
+    before, batch = weights(learner), draw()
+    first = learner.step(*batch, 1e-2)
+    for key, value in weights(learner).items():
+        np.testing.assert_array_equal(value, before[key])
+    losses = [learner.step(*batch, 1e-2) for _ in range(50)]
+    assert learner._scaler.get_scale() < 2.0**40
+    assert losses[0] == first > losses[-1]
 
 
 # Running mean
@@ -399,25 +410,31 @@ def test_memory_that_ran_out() -> None:
 
 # Several processes
 
+CASES = {"group": ("group", 1), "parts": ("group", 2), "batch": ("batch", 1)}
 PROCESS = """
 import sys
-from pathlib import Path
 import numpy as np
-from tests.training.test_torch_learner import learn, make, weights
+from tests.training.test_torch_learner import CASES, learn_shared
 from rs_workbench.training.processes import process_rank
 
-folder, norm, parts = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-options = {"width": 4, "depth": 1, "norm": norm}
-learner = make(optimizer="sgd", network_options=options, accumulate=parts, average=0.5)
-learner.start_epoch(1)
-losses = learn(learner, range(3))
-total = learner.add_up(np.array([1 + process_rank()]))
-np.savez(folder / f"{process_rank()}.npz", losses=losses, total=total, **weights(learner))
+found = {}
+for name in CASES:
+    learner, found[f"{name} losses"] = learn_shared(*CASES[name])
+    found |= {f"{name} {key}": value.numpy() for key, value in learner._kept.state_dict().items()}
+found["total"] = learner.add_up(np.array([1 + process_rank()]))
+np.savez(sys.argv[1], **found)
 """
 
 
-def run_processes(folder: Path, count: int, *arguments: str) -> list[dict[str, np.ndarray]]:
-    folder.mkdir()
+def learn_shared(norm: str, parts: int) -> tuple[TorchLearner, list[float]]:
+    options = {"width": 4, "depth": 1, "norm": norm}
+    learner = make(optimizer="sgd", network_options=options, accumulate=parts, average=0.5)
+    learner.start_epoch(1)
+    return learner, learn(learner, range(3))
+
+
+def run_processes(folder: Path, count: int) -> list[dict[str, np.ndarray]]:
+    """Start processes as torchrun does."""
     (folder / "process.py").write_text(PROCESS)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -426,7 +443,7 @@ def run_processes(folder: Path, count: int, *arguments: str) -> list[dict[str, n
     home = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "OMP_NUM_THREADS": "1"}
     processes = [
         subprocess.Popen(
-            [sys.executable, folder / "process.py", folder, *arguments],
+            [sys.executable, folder / "process.py", folder / f"{rank}.npz"],
             env={**os.environ, **shared, **home, "RANK": str(rank), "LOCAL_RANK": str(rank)},
             stderr=subprocess.PIPE,
             text=True,
@@ -436,26 +453,21 @@ def run_processes(folder: Path, count: int, *arguments: str) -> list[dict[str, n
     for process in processes:
         _, said = process.communicate(timeout=300)
         assert process.returncode == 0, said
+        assert "Warning" not in said
     return [dict(np.load(folder / f"{rank}.npz")) for rank in range(count)]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("parts", ["1", "2"])
-def test_two_processes_learn_what_one_does(tmp_path: Path, parts: str) -> None:
-    (alone,) = run_processes(tmp_path / "one", 1, "group", "1")
-    pair = run_processes(tmp_path / "two", 2, "group", parts)
-    assert alone.pop("total") == 1
-    for found in pair:
-        assert found.pop("total") == 3
-        for key, value in alone.items():
-            np.testing.assert_allclose(found[key], value, atol=1e-5, err_msg=key)
-
-
-@pytest.mark.slow
-def test_two_processes_agree_on_batch_norm(tmp_path: Path) -> None:
-    one, other = run_processes(tmp_path / "two", 2, "batch", "1")
+def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+    one, other = run_processes(tmp_path, 2)
+    assert one["total"] == other["total"] == 3
     for key, value in one.items():
         np.testing.assert_array_equal(other[key], value, err_msg=key)
+    learner, losses = learn_shared("group", 1)
+    for case in ("group", "parts"):
+        np.testing.assert_allclose(one[f"{case} losses"], losses, rtol=1e-5)
+        for key, expected in learner._kept.state_dict().items():
+            np.testing.assert_allclose(one[f"{case} {key}"], expected.numpy(), atol=1e-5)
 
 
 def test_a_batch_too_small_for_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
