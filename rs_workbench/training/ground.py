@@ -17,7 +17,7 @@ import numpy as np
 
 from rs_workbench.raster import Scene, ScenePixels, SceneReader
 from rs_workbench.training.label_maps import Labels, Source
-from rs_workbench.training.piece_cache import PieceCache, piece_size
+from rs_workbench.training.piece_cache import PieceCache, in_own_memory, piece_size
 from rs_workbench.types import LabelMap, Mask, Pixels
 from tiling.label_index import IGNORE
 from tiling.windows import Window
@@ -139,11 +139,11 @@ class GroundReader:
         pixel_bytes = len(bands) * np.dtype(one.dtype).itemsize + 1
         size = piece_size(one.shape, one.block, pixel_bytes)
         if size is None:
-            yield Piece((slice(None), slice(None)), *self._read(scene, window)[0])
+            yield Piece((slice(None), slice(None)), *self._read(scene, window))
             return
         for piece, place, inside in _cut(window, one.shape, size):
             key = ("image", scene, piece.row, piece.col)
-            pixels, valid = self.ground.cache.get(key, partial(self._read, scene, piece))
+            pixels, valid = self.ground.cache.get(key, partial(self._keep, scene, piece))
             yield Piece(place, pixels[..., *inside], valid[inside])
 
     def stored(self, scene: int, window: Window) -> ScenePixels:
@@ -168,11 +168,14 @@ class GroundReader:
         """
         return self._open(("image", scene), lambda: self._scene_reader(scene)).read(window)
 
-    def _read(self, scene: int, window: Window) -> tuple[tuple[Pixels, Mask], int]:
-        """Pixels and valid mask of a window, and their bytes."""
+    def _read(self, scene: int, window: Window) -> tuple[Pixels, Mask]:
+        """Pixels, NaN where a band has no value, and valid mask of a window."""
         pixels, valid, missing = self.stored(scene, window)
-        if missing is not None:
-            pixels = np.where(missing, np.float32(np.nan), pixels)
+        return pixels if missing is None else np.where(missing, np.float32(np.nan), pixels), valid
+
+    def _keep(self, scene: int, window: Window) -> tuple[tuple[Pixels, Mask], int]:
+        """Give the same for the cache, and its bytes."""
+        pixels, valid = (in_own_memory(part) for part in self._read(scene, window))
         return (pixels, valid), pixels.nbytes + valid.nbytes
 
     def _scene_reader(self, scene: int) -> SceneReader:
@@ -229,17 +232,19 @@ class GroundReader:
         shape, block = self.ground.scenes[scene].shape, self.ground.sources[scene].block
         size = piece_size(shape, block, 1)
         if size is None:
-            return self._read_labels(scene, window)[0]
+            return self._read_labels(scene, window)
         out = np.empty((window.height, window.width), np.uint8)
         for piece, place, inside in _cut(window, shape, size):
             key = ("labels", scene, piece.row, piece.col)
-            found = self.ground.cache.get(key, partial(self._read_labels, scene, piece))
+            found = self.ground.cache.get(key, partial(self._keep_labels, scene, piece))
             out[place] = found[inside]
         return out
 
-    def _read_labels(self, scene: int, window: Window) -> tuple[LabelMap, int]:
-        reader = self._open(("labels", scene), lambda: self._label_reader(scene))
-        labels = reader.read(window)
+    def _read_labels(self, scene: int, window: Window) -> LabelMap:
+        return self._open(("labels", scene), lambda: self._label_reader(scene)).read(window)
+
+    def _keep_labels(self, scene: int, window: Window) -> tuple[LabelMap, int]:
+        labels = in_own_memory(self._read_labels(scene, window))
         return labels, labels.nbytes
 
     def _label_reader(self, scene: int) -> Labels:

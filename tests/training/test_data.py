@@ -227,7 +227,7 @@ def test_the_order_of_scenes_is_kept_and_the_settings_too(tmp_path):
 def test_memory_does_not_grow_with_the_scene(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "rs_workbench.training.data.Ground",
-        lambda *fields: Ground(*fields, cache=PieceCache(16 << 20)),
+        lambda *fields: Ground(*fields, cache=PieceCache(4 << 20)),
     )
     peaks = []
     for side in (1536, 3072):
