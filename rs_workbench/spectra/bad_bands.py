@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from rs_workbench.errors import SceneError
 from rs_workbench.spectra.cube import Cube
 from rs_workbench.spectra.noise import SHIFT_VARIANCE
-from rs_workbench.spectra.windows import Where, cube_windows
-from tiling.label_index import with_rim
+from rs_workbench.spectra.windows import Where, cube_windows, widen
 
 WATER_VAPOUR = ((1350.0, 1450.0), (1800.0, 1950.0))
 """Where water vapour around 1380 and 1870 nm lets hardly any light through, nm [1]_."""
@@ -221,7 +220,7 @@ def measure_bands(cube: Cube, *, where: Where | None = None, side: int | None = 
     sums, n_valid = _Sums(cube.n_bands), 0
     with cube.reader() as read:
         for window in cube_windows(cube, side=side):
-            outer, inner = with_rim(window, cube.shape)
+            outer, inner = widen(window, cube.shape, "after")
             values, _, present, any_band = read(outer)
             if where is not None:
                 any_band = any_band & where(outer)

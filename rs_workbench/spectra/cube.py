@@ -16,9 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from rs_workbench.errors import UsageError
 from rs_workbench.raster import Scene, SceneReader
+from rs_workbench.raster_gdal import CACHE_BYTES
 from rs_workbench.types import Mask
 from tiling.windows import Window
 
+MOST_CACHE_BYTES = 256 * 2**20
+"""Most that GDAL's block cache may take, so that large blocks of many bands are decoded once."""
 NEAR_NM = 5.0
 """Farthest centre of a band that counts as the same band in another scene, nm."""
 
@@ -126,6 +129,8 @@ class Cube:
     def find_bands(self, names: Sequence[str], wavelengths: ArrayLike) -> tuple[int, ...]:
         """Find the same bands as another cube's: by name, else by wavelength.
 
+        Names count only where the wavelengths do not contradict them: every sensor has a band 1.
+
         Parameters
         ----------
         names : sequence of str
@@ -143,11 +148,14 @@ class Cube:
         UsageError
             If a band has no fellow here, or two have the same.
         """
-        named = {name: b for name, b in zip(self.band_names, self.bands, strict=True)}
+        centres = np.asarray(wavelengths, np.float64)
+        named = {name: p for p, name in enumerate(self.band_names)}
         if len(named) == self.n_bands and all(name in named for name in names):
-            return tuple(named[name] for name in names)
-        found = []
-        for name, nm in zip(names, np.asarray(wavelengths, np.float64), strict=True):
+            places = [named[name] for name in names]
+            if not (np.abs(self.wavelengths[places] - centres) > NEAR_NM).any():
+                return tuple(self.bands[place] for place in places)
+        found: list[int] = []
+        for name, nm in zip(names, centres, strict=True):
             apart = np.nan_to_num(np.abs(self.wavelengths - nm), nan=np.inf)
             place = int(apart.argmin())
             if apart[place] > NEAR_NM or self.bands[place] in found:
@@ -173,17 +181,28 @@ class Cube:
             return
         scale = np.array([self.scene.scales[b - 1] for b in self.bands])[:, None, None]
         offset = np.array([self.scene.offsets[b - 1] for b in self.bands])[:, None, None]
-        with SceneReader(self.scene, self.bands) as reader:
+        scaled = bool((scale != 1).any() or (offset != 0).any())
+        with SceneReader(self.scene, self.bands, cache_bytes=self._cache_bytes()) as reader:
 
             def read(window: Window) -> CubePixels:
                 pixels, any_band, missing = reader.read(window)
-                values = pixels.astype(np.float64) * scale + offset
+                values = pixels.astype(np.float64)
+                if scaled:
+                    values *= scale
+                    values += offset
                 if missing is None:
                     return CubePixels(values, any_band, None, any_band)
                 present = ~missing & any_band
                 return _of_present(values, present, any_band)
 
             yield read
+
+    def _cache_bytes(self) -> int:
+        """Room for a block of every band, its neighbours at hand, within bounds."""
+        assert self.scene is not None
+        item = np.dtype(self.scene.dtype).itemsize
+        wanted = 3 * self.block[0] * self.block[1] * self.n_bands * item
+        return min(max(wanted, CACHE_BYTES), MOST_CACHE_BYTES)
 
     def read(self, window: Window | None = None) -> CubePixels:
         """Read one window, or everything where it fits in memory.

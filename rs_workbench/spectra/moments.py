@@ -120,7 +120,8 @@ def measure_moments(cube: Cube, *, where: Where | None = None, side: int | None 
     """
     moments = spectra_moments(np.empty((0, cube.n_bands)))
     for _, values, valid, _ in read_windows(cube, where=where, side=side):
-        moments = moments.joined(spectra_moments(values[:, valid].T))
+        spectra = values.reshape(cube.n_bands, -1) if valid.all() else values[:, valid]
+        moments = moments.joined(spectra_moments(spectra.T))
     if not moments.count:
         raise SceneError(
             f"no pixel of '{cube.name}' has a value in all {cube.n_bands} bands: leave out bands "

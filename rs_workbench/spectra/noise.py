@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rs_workbench.errors import SceneError
 from rs_workbench.spectra.cube import Cube
-from rs_workbench.spectra.windows import Where, read_windows
+from rs_workbench.spectra.windows import Rim, Where, read_windows
 from rs_workbench.types import Mask
 
 NoiseKind = Literal["shift", "residual"]
@@ -80,13 +80,17 @@ def measure_noise(
        multispectral data in terms of image quality with implications for noise removal", IEEE
        Transactions on Geoscience and Remote Sensing 26 (1988) 65-74.
     """
+    rim: Rim = "after" if kind == "shift" else "around"
     differences = _shifts if kind == "shift" else _residuals
     factor = SHIFT_VARIANCE if kind == "shift" else RESIDUAL_VARIANCE
     count, scatter = 0, np.zeros((cube.n_bands, cube.n_bands))
-    for _, values, valid, inner in read_windows(cube, rim=True, where=where, side=side):
-        for found in differences(values, valid, inner):
-            count += found.shape[1]
-            scatter += found @ found.T
+    for _, values, valid, inner in read_windows(cube, rim=rim, where=where, side=side):
+        for apart, used in differences(values, valid, inner):
+            count += int(used.sum())
+            if not used.all():
+                apart[:, ~used] = 0
+            flat = apart.reshape(cube.n_bands, -1)
+            scatter += flat @ flat.T
     if not count:
         raise SceneError(
             f"the noise of '{cube.name}' cannot be estimated: no two neighbouring pixels have a "
@@ -96,29 +100,33 @@ def measure_noise(
     return Noise(count, scatter / (factor * count))
 
 
-def _shifts(
-    values: NDArray[np.float64], valid: Mask, inner: tuple[slice, slice]
-) -> tuple[NDArray[np.float64], ...]:
-    """Differences to the right and the lower neighbour of every pixel inside, (B, n) each."""
-    inside = np.zeros_like(valid)
-    inside[inner] = True
+Differences = tuple[tuple[NDArray[np.float64], Mask], ...]
+"""Differences (B, h, w), and which of them are between valid pixels, (h, w)."""
+
+
+def _shifts(values: NDArray[np.float64], valid: Mask, inner: tuple[slice, slice]) -> Differences:
+    """Subtract the right and the lower neighbour of every pixel inside."""
+    rows, cols = (part.stop for part in inner)
     found = []
-    for one, other in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1, :], np.s_[1:, :])):
-        both = valid[one] & valid[other] & inside[one]
-        found.append(values[:, *one][:, both] - values[:, *other][:, both])
+    for one, other in (
+        (np.s_[:rows, : valid.shape[1] - 1], np.s_[:rows, 1:]),
+        (np.s_[: valid.shape[0] - 1, :cols], np.s_[1:, :cols]),
+    ):
+        found.append((values[:, *one] - values[:, *other], valid[one] & valid[other]))
     return tuple(found)
 
 
 def _residuals(
     values: NDArray[np.float64], valid: Mask, inner: tuple[slice, slice]
-) -> tuple[NDArray[np.float64], ...]:
-    """Pixels inside less the mean of their four neighbours, where all five are valid, (B, n)."""
+) -> Differences:
+    """Subtract the mean of its four neighbours from every pixel inside that has four."""
     use = np.zeros_like(valid)
     use[inner] = True
     centre = np.s_[1:-1, 1:-1]
     around = (np.s_[:-2, 1:-1], np.s_[2:, 1:-1], np.s_[1:-1, :-2], np.s_[1:-1, 2:])
     use = use[centre] & valid[centre]
+    apart = values[:, *centre].copy()
     for side in around:
         use &= valid[side]
-    mean = sum(values[:, *side][:, use] for side in around) / 4
-    return (values[:, *centre][:, use] - mean,)
+        apart -= values[:, *side] / 4
+    return ((apart, use),)

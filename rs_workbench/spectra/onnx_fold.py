@@ -70,6 +70,12 @@ def fold_into_onnx(
         component_std=[band.std for band in card.bands],
     )
     proto = load_proto(model)
+    apart = any(i.data_location == onnx.TensorProto.EXTERNAL for i in proto.graph.initializer)
+    if apart and out.absolute().parent != model.absolute().parent:
+        raise ModelError(
+            f"'{model.name}' has weights in a file beside it: write the folded model to the same "
+            f"folder, '{model.absolute().parent}'"
+        )
     _put_in_front(proto, layer, model)
     part = out.with_name(f"{out.stem}.part.onnx")
     with explain_disk_errors(out.parent):

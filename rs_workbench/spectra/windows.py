@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,12 @@ from rs_workbench.errors import UsageError
 from rs_workbench.spectra.cube import Cube
 from rs_workbench.types import Mask
 from tiling.label_index import with_rim
-from tiling.windows import Window, round_up
+from tiling.windows import Window
 
-WINDOW_BYTES = 48 * 2**20
+WINDOW_BYTES = 16 * 2**20
 """What the values of one window may take, bytes."""
+
+Rim = Literal["none", "after", "around"]
 
 Where = Callable[[Window], Mask]
 """Turns a window into the pixels of it that may be used, (height, width) bool."""
@@ -67,31 +69,67 @@ def cube_windows(
     UsageError
         If `side` is below 1.
     """
-    height, width = cube.shape
     if side is not None and side < 1:
         raise UsageError(f"a window must be at least 1 px wide: got {side}")
+    height, width = cube.shape
     rows, cols = (side, side) if side else _sides(cube, window_bytes)
-    for top in range(0, height, rows):
+    # Where a block is too much for one window, its strips follow one another.
+    deep = rows if side else max(rows, cube.block[0])
+    for top in range(0, height, deep):
         for left in range(0, width, cols):
-            yield Window(top, left, min(rows, height - top), min(cols, width - left))
+            for row in range(top, min(top + deep, height), rows):
+                bottom = min(row + rows, top + deep, height)
+                yield Window(row, left, bottom - row, min(cols, width - left))
 
 
 def _sides(cube: Cube, window_bytes: int) -> tuple[int, int]:
-    """Whole rows where they fit, else a square; in whole blocks, unless one is too much."""
+    """Whole rows of blocks where they fit, else some blocks, else a strip of one block."""
     pixels = max(window_bytes // (8 * cube.n_bands), 1)
-    (height, width), (block_rows, block_cols) = cube.shape, cube.block
+    width, (block_rows, block_cols) = cube.shape[1], cube.block
     if block_rows * width <= pixels:
         return max(pixels // width // block_rows, 1) * block_rows, width
     if block_rows * block_cols <= pixels:
         return block_rows, max(pixels // block_rows // block_cols, 1) * block_cols
-    side = max(int(pixels**0.5), 1)
-    return min(side, height), min(round_up(side, 16), width)
+    cols = min(block_cols, pixels)
+    return max(pixels // cols, 1), cols
+
+
+def widen(window: Window, shape: tuple[int, int], rim: Rim) -> tuple[Window, tuple[slice, slice]]:
+    """Widen a window by a rim of one pixel where the scene goes on.
+
+    Parameters
+    ----------
+    window : Window
+        Pixels in question.
+    shape : (int, int)
+        Height and width of the scene, px.
+    rim : {'none', 'after', 'around'}
+        No rim, one to the right and below, or one to each side.
+
+    Returns
+    -------
+    outer : Window
+        The wider window.
+    inner : tuple of slice
+        Where `window` lies in it.
+
+    Examples
+    --------
+    >>> widen(Window(0, 2, 2, 2), (4, 4), "after")
+    (Window(row=0, col=2, height=3, width=2), (slice(0, 2, None), slice(0, 2, None)))
+    """
+    if rim == "around":
+        return with_rim(window, shape)
+    row, col, height, width = window
+    if rim == "after":
+        window = Window(row, col, min(height + 1, shape[0] - row), min(width + 1, shape[1] - col))
+    return window, (slice(0, height), slice(0, width))
 
 
 def read_windows(
     cube: Cube,
     *,
-    rim: bool = False,
+    rim: Rim = "none",
     where: Where | None = None,
     side: int | None = None,
 ) -> Iterator[WindowPixels]:
@@ -101,8 +139,8 @@ def read_windows(
     ----------
     cube : Cube
         What to read.
-    rim : bool, optional
-        Read one pixel more to each side, where the scene goes on.
+    rim : {'none', 'after', 'around'}, optional
+        Read one pixel more to the right and below, or to each side, where the scene goes on.
     where : callable, optional
         Pixels that may be used, such as those of the training part; by default all.
     side : int, optional
@@ -120,7 +158,7 @@ def read_windows(
     """
     with cube.reader() as read:
         for window in cube_windows(cube, side=side):
-            outer, inner = with_rim(window, cube.shape) if rim else (window, (slice(None),) * 2)
+            outer, inner = widen(window, cube.shape, rim)
             values, valid, _, _ = read(outer)
             if where is not None:
                 valid = valid & where(outer)

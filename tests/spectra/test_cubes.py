@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +162,8 @@ def test_wrong_bands_and_wavelengths_are_told() -> None:
     with pytest.raises(UsageError, match=r"shape \(3, 4\)"):
         cube_of_array(np.ones((3, 4)))
     assert cube.find_bands(["x", "y"], [701, 499]) == (3, 1)
+    assert cube.find_bands(["band 2", "band 1"], [np.nan, 501]) == (2, 1)
+    assert cube.find_bands(["band 2", "band 1"], [700, 600]) == (3, 2)
     with pytest.raises(UsageError, match=r"no band of its own for 'y' \(503 nm\)"):
         cube.find_bands(["x", "y"], [500, 503])
 
@@ -180,6 +183,28 @@ def test_windows_keep_to_the_budget_unless_a_pixel_is_too_much(window_bytes: int
     sizes = [w.height * w.width for w in cube_windows(cube, window_bytes=window_bytes)]
     assert sum(sizes) == np.prod(cube.shape)
     assert max(sizes) * cube.n_bands * 8 <= max(window_bytes, 16 * cube.n_bands * 8)
+
+
+@pytest.mark.parametrize("window_bytes", [500, 3000, 20_000, 10**9])
+@pytest.mark.parametrize("block", [(1, 31), (5, 31), (8, 16), (16, 16)])
+def test_windows_of_blocks_cover_once_and_finish_a_block_before_the_next(
+    window_bytes: int, block: tuple[int, int]
+) -> None:
+    cube = replace(cube_of_array(noisy_array()), block=block)
+    seen = np.zeros(cube.shape, int)
+    visited: list[set] = []
+    for window in cube_windows(cube, window_bytes=window_bytes):
+        seen[window.slices] += 1
+        rows, cols = (
+            range(start // size, (start + length - 1) // size + 1)
+            for start, length, size in zip(window[:2], window[2:], block, strict=True)
+        )
+        visited.append({(r, c) for r in rows for c in cols})
+    assert (seen == 1).all()
+    if window_bytes >= 8 * cube.n_bands * block[1]:
+        for touched in {b for v in visited for b in v}:
+            when = [n for n, v in enumerate(visited) if touched in v]
+            assert when == list(range(when[0], when[-1] + 1))
 
 
 def test_where_narrows_what_is_valid() -> None:

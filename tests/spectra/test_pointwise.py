@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from scipy.io import savemat
 
-from rs_workbench.card import Band, LegendClass, ModelCard, read_card, write_card
+from rs_workbench.card import Band, LegendClass, ModelCard, plain_card, read_card, write_card
 from rs_workbench.errors import ModelError, OutputError, UsageError
 from rs_workbench.infer import infer_scene
 from rs_workbench.raster_scene import describe_raster
@@ -17,8 +18,9 @@ from rs_workbench.spectra.mnf import fit_mnf
 from rs_workbench.spectra.onnx_fold import fold_into_onnx
 from rs_workbench.spectra.pca import fit_pca
 from rs_workbench.spectra.pointwise import card_bands, fold_transform
-from rs_workbench.spectra.scenes import transform_scene
-from tests.backends.onnx_models import write_deep
+from rs_workbench.spectra.scenes import transform_scene, write_scene
+from rs_workbench.standin_spectra import draw_spectra
+from tests.backends.onnx_models import write_deep, write_pointwise
 from tests.spectra.drawn import cube_with_gaps, write_scene_with_gaps
 
 
@@ -110,6 +112,23 @@ def test_folded_model_maps_the_raw_scene_as_the_model_maps_the_components(
     assert len(np.unique(one.values[:, one.valid])) > 1
     same = one.values == other.values
     assert same[:, one.valid].mean() > 0.995  # float32: a near tie may turn
+
+
+@pytest.mark.slow
+def test_a_matlab_cube_written_as_a_scene_is_mapped(tmp_path: Path) -> None:
+    drawn = draw_spectra(48, 40, n_bands=12)
+    pixels = drawn.cube.clip(0).astype(np.int16)
+    savemat(tmp_path / "cube.mat", {"cube": pixels.transpose(1, 2, 0)})
+    cube = open_cube(tmp_path / "cube.mat", wavelengths=drawn.wavelengths)
+    scene, _ = write_scene(cube, tmp_path / "scene.tif")
+    weights = np.random.default_rng(0).normal(size=(3, 12)).astype(np.float32)
+    model = write_pointwise(tmp_path / "m.onnx", weights)
+    write_card(model, plain_card("matlab", 12, 3))
+    report = infer_scene(scene, tmp_path / "map.tif", model=model)
+    assert any("no georeference" in warning for warning in report.warnings)
+    mapped = open_cube(describe_raster(tmp_path / "map.tif")).read().values[0]
+    wanted = np.tensordot(weights, pixels.astype(np.float32), 1).argmax(axis=0)
+    assert (mapped == wanted).mean() > 0.999
 
 
 def test_models_that_cannot_be_folded_are_told(tmp_path: Path) -> None:
