@@ -21,6 +21,8 @@ QUICK_EPOCHS = 12
 QUICK_PIXELS = 96 * 256 * 256
 """Pixels learnt from in an epoch."""
 QUICK_PATIENCE = 6
+QUICK_TILE = 64
+"""Chips of fewer px are learnt from in no time, whatever the network."""
 QUICK_NETWORKS: dict[str, dict[str, Any]] = {
     "unet": {"width": 16, "depth": 3},
     "deeplabv3plus": {"backbone": "mini", "weights": None, "output_stride": 16, "width": 64},
@@ -94,7 +96,7 @@ def quick_changes(settings: TrainSettings, chosen: Mapping[str, Any]) -> dict[st
         the network larger.
     """
     chips = max(QUICK_PIXELS // settings.tile**2, settings.batch)
-    options = QUICK_NETWORKS.get(settings.network, {})
+    options = QUICK_NETWORKS.get(settings.network, {}) if settings.tile >= QUICK_TILE else {}
     changes = {
         "epochs": min(settings.epochs, QUICK_EPOCHS),
         "chips": min(settings.chips, chips),

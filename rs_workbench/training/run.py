@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rs_workbench.training.chosen_weights import weigh_classes
 from rs_workbench.training.epoch_progress import OnStep
@@ -16,6 +16,7 @@ from rs_workbench.training.run_folder import STATE, Standing, open_folder, remov
 if TYPE_CHECKING:
     from rs_workbench.training.data import TrainingData
     from rs_workbench.training.finish import TrainResult
+    from rs_workbench.training.learner import Learner
     from rs_workbench.training.settings import TrainSettings
 
 OnEpoch = Callable[..., None]
@@ -110,8 +111,14 @@ def run_training(
         events = open_events(folder, listeners.tell)
         kept = (History(folder), Pictures(folder, settings.pictures), events)
         on_epoch = (*(one for one in kept if one is not None), *listeners.on_epoch)
-        heard = {"on_epoch": on_epoch, "on_step": listeners.on_step, "tell": listeners.tell}
-        fitted = fit(partial(_make, data), data, folder, **heard)
+        fitted = fit(
+            partial(make_learner, data),
+            data,
+            folder,
+            on_epoch=on_epoch,
+            on_step=listeners.on_step,
+            tell=listeners.tell,
+        )
         listeners.tell("scoring the held-out chips")
         scored = score_held_out(fitted.learner, data, on_progress=listeners.on_progress)
         result = write_result(folder, data, fitted, scored, fitted.settings)
@@ -119,7 +126,24 @@ def run_training(
     return result
 
 
-def _make(data: TrainingData, settings: TrainSettings) -> Any:
-    learner = importlib.import_module(f"rs_workbench.training.{settings.framework}_learner")
+def make_learner(data: TrainingData, settings: TrainSettings) -> Learner:
+    """Make what learns from opened data.
+
+    Parameters
+    ----------
+    data : TrainingData
+        Bands, classes and their weights.
+    settings : TrainSettings
+        Network, framework and how it learns.
+
+    Returns
+    -------
+    Learner
+        Of the framework of the settings.
+    """
+    module = importlib.import_module(f"rs_workbench.training.{settings.framework}_learner")
     weights = weigh_classes(data)
-    return learner.make_learner(settings, data.n_bands, data.n_classes, class_weights=weights)
+    learner: Learner = module.make_learner(
+        settings, data.n_bands, data.n_classes, class_weights=weights
+    )
+    return learner

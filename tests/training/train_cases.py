@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from click.testing import CliRunner, Result
 
-from rs_workbench.errors import WorkbenchError
+from rs_workbench.errors import UsageError
 from rs_workbench.train import command, train
 from rs_workbench.training.run_folder import read_result
 from rs_workbench.training.settings import TrainSettings
@@ -61,14 +63,14 @@ def small_settings(folder: Path, framework: str, **changes: Any) -> TrainSetting
     )
 
 
-class Stop(Exception):
+class StopError(Exception):
     """Something from outside ends the run."""
 
 
 def stop_after(number: int):
     def on_epoch(epoch, learner, data) -> None:
         if epoch.number == number:
-            raise Stop
+            raise StopError
 
     return on_epoch
 
@@ -115,12 +117,8 @@ def check_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, framework: str, 
     settings = small_settings(tmp_path, framework, epochs=3, average=0.9)
     whole = train(settings, tmp_path / "whole")
     for number in (1, 2):
-        try:
+        with pytest.raises(StopError):
             train(settings, tmp_path / "parts", on_epoch=(stop_after(number),))
-        except Stop:
-            pass
-        else:
-            raise AssertionError("it was not stopped")
     lines: list[str] = []
     parts = train(settings, tmp_path / "parts", log=lines.append)
     assert any("going on" in line for line in lines)
@@ -196,10 +194,6 @@ def check_wrong_options_of_the_network(tmp_path: Path, framework: str) -> None:
         ({"width": "large"}, "option width of unet must be a whole number: got 'large'"),
     ):
         settings = small_settings(tmp_path, framework, network_options=options)
-        try:
+        with pytest.raises(UsageError, match=re.escape(said)):
             train(settings, tmp_path / "run")
-        except WorkbenchError as error:
-            assert said in str(error)
-        else:
-            raise AssertionError("it was taken")
     assert not (tmp_path / "run").exists()
