@@ -11,6 +11,8 @@ import click
 from rs_workbench import options as shared
 from rs_workbench.errors import OutputError, UsageError
 from rs_workbench.training.command_line import changes_of, setting_options, settings_from
+from rs_workbench.training.follow import check_processes, follow
+from rs_workbench.training.processes import leads
 from rs_workbench.types import ProgressStyle
 
 if TYPE_CHECKING:
@@ -174,6 +176,9 @@ def command(
 
     Scenes are split into blocks with a buffer between training, validation and held-out ground.
     With --split random, neighbouring chips come to lie in different parts, and the score flatters.
+
+    Keras takes all GPUs by itself; for two with PyTorch:
+    torchrun --nproc-per-node 2 -m rs_workbench.train SETTINGS
     """
     from rs_workbench.training import train_summary as summary
     from rs_workbench.training.epoch_progress import show_epochs
@@ -182,9 +187,13 @@ def command(
         summary.print_recipes()
         return
     chosen = _settings(context, settings, quick=quick)
+    check_processes(chosen)
     folder = Path(output or f"{chosen.network}_{chosen.framework}")
     if dry_run:
         summary.print_plan(_plan(chosen, allow_leaks), as_json=as_json)
+        return
+    if not leads():
+        follow(chosen, folder)
         return
     speak = not quiet and not as_json
     with show_epochs("none" if quiet else progress, chosen.epochs) as (on_epoch, on_step):
