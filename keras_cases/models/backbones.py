@@ -33,6 +33,11 @@ NAMES = {
 """Networks by their name in small letters. Inception and NASNet have borders of their own, and
 ConvNeXt has layers of its own, so that a `.keras` file of it is not safe to load."""
 
+MOMENTUM = 0.9
+"""Share of the running mean and variance that a training step keeps. Some of these networks come
+with 0.999, made for a hundred thousand steps: after a few hundred steps, scores would still rest
+on the first guess."""
+
 
 def keras_backbone(
     image: keras.KerasTensor, name: str, *, weights: str | None = None, output_stride: int = 16
@@ -157,6 +162,8 @@ class Dilation:
         if isinstance(layer, layers.Rescaling | layers.Normalization):
             return layers.Activation("linear", name=layer.name)  # the card scales the bands
         config = layer.get_config()
+        if isinstance(layer, layers.BatchNormalization):
+            config["momentum"] = MOMENTUM
         if layer.name in self.unpadded:
             config["padding"] = 0
         elif "padding" in config and not isinstance(layer, layers.ZeroPadding2D):

@@ -149,3 +149,11 @@ def test_networks_that_would_not_load_safely_are_not_offered():
     with pytest.raises(UsageError, match="no backbone 'convnexttiny'"):
         build("ConvNeXtTiny")
     assert backbones.NAMES["resnet50"] == "ResNet50"
+
+
+def test_running_statistics_follow_within_a_few_hundred_steps():
+    image = keras.Input((64, 64, 3))
+    net = keras.Model(image, keras_backbone(image, "MobileNetV3Small"))
+    norms = [one for one in net._flatten_layers() if isinstance(one, layers.BatchNormalization)]
+    assert len(norms) > 10
+    assert {norm.momentum for norm in norms} == {0.9}

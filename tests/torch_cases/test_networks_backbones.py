@@ -153,3 +153,10 @@ def test_every_parameter_of_a_backbone_learns():
     net(torch.randn(4, 4, 32, 32).double()).square().mean().backward()
     gradients = {k: 0 if p.grad is None else p.grad.abs().max() for k, p in net.named_parameters()}
     assert [k for k, gradient in gradients.items() if gradient < 1e-10] == []
+
+
+def test_running_statistics_follow_within_a_few_hundred_steps():
+    backbone = torch_backbone(3, "torchvision/mobilenet_v3_small")
+    norms = [m for m in backbone.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert len(norms) > 10
+    assert {norm.momentum for norm in norms} == {0.1}

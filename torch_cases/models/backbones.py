@@ -20,6 +20,11 @@ from rs_workbench.networks import check_choice
 PROBE = 64
 """Side of the image by which the stride of a part is found, px."""
 
+MOMENTUM = 0.1
+"""Share that a training step adds to the running mean and variance. Some of these networks come
+with 0.01, made for a hundred thousand steps: after a few hundred steps, scores would still rest
+on the first guess."""
+
 
 def torch_backbone(
     n_bands: int, name: str, *, weights: str | None = None, output_stride: int = 16
@@ -71,6 +76,9 @@ def torch_backbone(
         raise _unfit(name, output_stride)
     if weights and not trained:
         load_weights(backbone.body, Path(weights), name)
+    for layer in backbone.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            layer.momentum = MOMENTUM
     return backbone
 
 
