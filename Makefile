@@ -88,7 +88,8 @@ test-keras: .venv/all.stamp
 
 test-torch: .venv/all.stamp
 	RSW_ABSENT=$(KERAS) RSW_REQUIRE=torch $(PYTEST) -m 'not together' \
-	  $(WITH_EITHER) tests/torch_cases tests/accuracy/test_torch_*.py rs_workbench/training \
+	  $(WITH_EITHER) tests/torch_cases tests/accuracy/test_torch_*.py tests/ablation/test_torch_*.py \
+	  rs_workbench/training \
 	  torch_cases
 
 # Both installed, each in a child process of its own; what a start loads shows only here.
