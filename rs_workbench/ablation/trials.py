@@ -78,7 +78,7 @@ def write_trials(plan: Plan, rows: Sequence[Row], runner: Runner) -> str | None:
 
 def _open(optuna: Any, path: Path, plan: Plan) -> Any:
     """Open the study; it begins anew where other things are varied than before."""
-    storage = f"sqlite:///{path.absolute().as_posix()}"
+    storage = optuna.storages.RDBStorage(f"sqlite:///{path.absolute().as_posix()}")
     name, axes = plan.study.name, json.dumps(_choices(plan))
     known = {one.study_name: one for one in optuna.get_all_study_summaries(storage)}
     if name in known and known[name].user_attrs.get(_AXES) != axes:
