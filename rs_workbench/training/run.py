@@ -9,9 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rs_workbench.errors import UsageError
 from rs_workbench.training.chosen_weights import weigh_classes
 from rs_workbench.training.epoch_progress import OnStep
 from rs_workbench.training.run_folder import STATE, Standing, open_folder, remove_state
+from tiling import round_up
 
 if TYPE_CHECKING:
     from rs_workbench.training.data import TrainingData
@@ -140,10 +142,21 @@ def make_learner(data: TrainingData, settings: TrainSettings) -> Learner:
     -------
     Learner
         Of the framework of the settings.
+
+    Raises
+    ------
+    UsageError
+        If the network cannot be fed tiles of this size, or the settings do not fit it.
     """
     module = importlib.import_module(f"rs_workbench.training.{settings.framework}_learner")
     weights = weigh_classes(data)
     learner: Learner = module.make_learner(
         settings, data.n_bands, data.n_classes, class_weights=weights
     )
+    stride, tile = learner.facts.stride or 1, settings.tile
+    if tile % stride:
+        raise UsageError(
+            f"tile={tile} px is no multiple of {stride} px, the stride of {settings.network}: "
+            f"choose --tile {round_up(tile, stride)}, or a network of fewer poolings"
+        )
     return learner

@@ -50,8 +50,8 @@ def check_folder(folder: Path, settings: TrainSettings, *, overwrite: bool = Fal
     Returns
     -------
     str
-        "new", "unfinished" where the run can go on, or "finished" where these settings were run
-        to the end.
+        "new", also where an earlier run never came to the end of an epoch; "unfinished" where
+        the run can go on; or "finished" where these settings were run to the end.
 
     Raises
     ------
@@ -78,6 +78,8 @@ def check_folder(folder: Path, settings: TrainSettings, *, overwrite: bool = Fal
     changed = {k: v for k, v in differences(before, settings).items() if k not in FREE}
     if not changed:
         return "finished" if finished else "unfinished"
+    if not finished and not (folder / STATE).is_dir():
+        return "new"  # it never came to the end of an epoch
     told = ", ".join(f"{key} {_short(a)} (now {_short(b)})" for key, (a, b) in changed.items())
     if finished:
         raise OutputError(

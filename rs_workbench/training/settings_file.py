@@ -108,12 +108,13 @@ def merge(values: Values, changes: Values) -> dict[str, Any]:
     {'split': {'block': 64, 'kind': 'random'}, 'seed': 1}
     """
     merged = dict(values)
-    if changes.get("network", values.get("network")) != values.get("network"):
+    before = values.get("network", TrainSettings.model_fields["network"].default)
+    if changes.get("network", before) != before:
         merged.pop("network_options", None)
     for key, value in changes.items():
-        before = merged.get(key)
-        together = key in GROUPS and isinstance(before, Mapping) and isinstance(value, Mapping)
-        merged[key] = {**before, **value} if together else value  # type: ignore[dict-item]
+        group = merged.get(key)
+        together = key in GROUPS and isinstance(group, Mapping) and isinstance(value, Mapping)
+        merged[key] = {**group, **value} if together else value  # type: ignore[dict-item]
     return merged
 
 

@@ -67,6 +67,13 @@ def test_other_settings_are_refused_by_the_keys_that_differ(tmp_path: Path) -> N
         check_folder(tmp_path, other)
 
 
+def test_a_run_that_never_ended_an_epoch_may_be_told_otherwise(tmp_path: Path) -> None:
+    begin(tmp_path, settings(epochs=3))
+    (tmp_path / "state").rmdir()
+    assert check_folder(tmp_path, settings(epochs=5)) == "new"
+    assert check_folder(tmp_path, settings(epochs=3)) == "unfinished"
+
+
 def test_where_it_runs_may_change_on_the_way(tmp_path: Path) -> None:
     begin(tmp_path, settings())
     elsewhere = settings(workers=7, device="cuda:0", gpu_memory="6GB", onnx=False)

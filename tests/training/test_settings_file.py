@@ -256,6 +256,9 @@ def test_another_network_forgets_the_options_of_the_first() -> None:
     values = {"network": "unet", "network_options": {"width": 8}}
     assert merge(values, {"network": "cbrr_unet"}) == {"network": "cbrr_unet"}
     assert merge(values, {"network": "unet"})["network_options"] == {"width": 8}
+    unnamed = {"network_options": {"width": 8}}  # unet, the default
+    assert merge(unnamed, {"network": "unet"})["network_options"] == {"width": 8}
+    assert "network_options" not in merge(unnamed, {"network": "cbrr_unet"})
 
 
 def test_texts_of_options_become_values() -> None:
@@ -325,6 +328,12 @@ def test_quick_never_makes_longer_or_larger_and_options_hold_beside_it() -> None
     asked = settings_from(None, {**data, "epochs": 99, "network": "deeplabv3plus"}, quick=True)
     assert asked.epochs == 99
     assert asked.network_options["width"] == 64
+
+
+def test_quick_leaves_the_network_alone_where_chips_are_small(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(LEAST + "tile: 16\nnetwork_options: {width: 64, depth: 1}\n")
+    assert settings_from(str(path), {}, quick=True).network_options == {"width": 64, "depth": 1}
 
 
 def test_quick_shortens_what_a_file_asks_for(tmp_path: Path) -> None:

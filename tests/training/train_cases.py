@@ -192,8 +192,9 @@ def check_wrong_options_of_the_network(tmp_path: Path, framework: str) -> None:
     for options, said in (
         ({"widht": 3}, "there is no option of unet 'widht', did you mean 'width'?"),
         ({"width": "large"}, "option width of unet must be a whole number: got 'large'"),
+        ({"width": 4, "depth": 5}, "tile=16 px is no multiple of 32 px, the stride of unet: choo"),
     ):
         settings = small_settings(tmp_path, framework, network_options=options)
         with pytest.raises(UsageError, match=re.escape(said)):
             train(settings, tmp_path / "run")
-    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "run" / "state").exists()
