@@ -9,7 +9,7 @@ from rs_workbench.accuracy.reference.label_values import Value, numbers, parse_v
 from rs_workbench.accuracy.reference.legend import read_legend
 from rs_workbench.accuracy.reference.vector_file import VectorReference
 from rs_workbench.card import MAX_CLASS_VALUE, LegendClass, spread_color
-from rs_workbench.errors import UsageError
+from rs_workbench.errors import AccuracyError, UsageError
 from rs_workbench.raster_scene import Scene
 from rs_workbench.training.settings import TrainClass
 
@@ -24,14 +24,14 @@ class LabelLegend:
     ----------
     classes : tuple of LegendClass
         K classes; their order gives the class indexes.
-    labels : tuple of tuple of int or str
-        Labels of each class that the settings name; empty for its value or its name.
+    labels : tuple of tuple of number or str
+        Labels that mean each class; empty for its value or its name.
     unlabelled : tuple of number or str
         Labels that say nothing.
     """
 
     classes: tuple[LegendClass, ...]
-    labels: tuple[tuple[int | str, ...], ...]
+    labels: tuple[tuple[Value, ...], ...]
     unlabelled: tuple[Value, ...]
 
     @property
@@ -96,7 +96,7 @@ def raster_legend(rasters: Sequence[Scene], unlabelled: Sequence[int | str]) -> 
     """
     nothing = numbers(_values(unlabelled))
     found: dict[int, LegendClass] = {}
-    legends = [read_legend(raster.path, nodata=nothing) for raster in dict.fromkeys(rasters)]
+    legends = [_read_legend(raster, nothing) for raster in dict.fromkeys(rasters)]
     for legend in legends:
         for entry in legend:
             found.setdefault(entry.value, entry)
@@ -105,6 +105,19 @@ def raster_legend(rasters: Sequence[Scene], unlabelled: Sequence[int | str]) -> 
         entries = _with_spread_colors(entries)
     _refuse_few(entries, rasters[0].name)
     return LabelLegend(tuple(entries), ((),) * len(entries), _values(unlabelled))
+
+
+def _read_legend(raster: Scene, nothing: Sequence[float]) -> tuple[LegendClass, ...]:
+    try:
+        return read_legend(raster.path, nodata=nothing)
+    except AccuracyError as error:
+        said = str(error).partition(": declare what is no class with")[0]
+        if said == str(error):
+            raise
+        raise AccuracyError(
+            f"{said}: name what is none with unlabelled, and say with classes what the others "
+            "mean, such as classes: [{value: 1, name: water, labels: [301]}, ...]"
+        ) from error
 
 
 def _unnamed(entries: Sequence[LegendClass]) -> bool:
@@ -133,8 +146,8 @@ def vector_legend(
     Returns
     -------
     LabelLegend
-        Whole numbers from 0 to 254 become the values of their classes; other labels are
-        numbered from 1, in order.
+        Whole numbers from 0 to 254 become the values of their classes. Where there are other
+        labels, all are numbered from 1 in order, numbers before text, and mean that class alone.
 
     Raises
     ------
@@ -148,10 +161,12 @@ def vector_legend(
             found.setdefault(_plain(label), " ".join(str(label).split()))
     keys = [key for key in found if key not in nothing and key is not None]
     values = [int(k) for k in keys if isinstance(k, float) and k.is_integer() and 0 <= k <= 254]
+    labels: dict[int, tuple[Value, ...]] = {}
     if len(values) == len(keys):
         names = {value: f"class {value}" for value in values}
     else:
-        ordered = sorted(keys, key=str)
+        ordered = sorted(keys, key=lambda key: (isinstance(key, str), key))
+        labels = {place: (key,) for place, key in enumerate(ordered, 1)}
         names = {place: found[key] for place, key in enumerate(ordered, 1)}
     if len(names) > MAX_CLASS_VALUE:
         raise UsageError(
@@ -164,7 +179,8 @@ def vector_legend(
         for place, value in enumerate(sorted(names))
     ]
     _refuse_few(entries, vectors[0].name)
-    return LabelLegend(tuple(entries), ((),) * len(entries), _values(unlabelled))
+    meant = tuple(labels.get(entry.value, ()) for entry in entries)
+    return LabelLegend(tuple(entries), meant, _values(unlabelled))
 
 
 def _values(labels: Sequence[int | str]) -> tuple[Value, ...]:
@@ -175,7 +191,7 @@ def _plain(label: object) -> Value | None:
     """Bring a label to the form in which labels are compared; None for nothing."""
     if label is None or label != label:
         return None
-    value = parse_value(str(label))
+    value = parse_value(str(int(label) if isinstance(label, bool) else label))
     if isinstance(value, str):
         return " ".join(value.casefold().split()) or None
     return value

@@ -27,6 +27,7 @@ from tiling.label_index import IGNORE
 from tiling.windows import Window
 
 _BLOCK = (512, 512)
+_NO_CRS = ": name it with --crs"
 
 
 def open_vectors(
@@ -78,6 +79,11 @@ def _read_vector(path: str, column: str | None) -> VectorReference:
         return read_reference(path, column=column)
     except AccuracyError as error:
         said = str(error).replace("--column", "label_column")
+        if _NO_CRS in said:
+            said = (
+                f"{said.partition(_NO_CRS)[0]}: write it into the file first, such as with  "
+                "ogr2ogr -a_srs EPSG:4326  for longitude and latitude"
+            )
         raise AccuracyError(said) from error
 
 

@@ -199,6 +199,44 @@ def test_classes_come_from_the_labels_of_polygons(tmp_path):
     assert [(c.value, c.name) for c in legend.classes] == [(12, "class 12"), (40, "class 40")]
 
 
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        ([512, 111, 311], ["111", "311", "512"]),
+        ([300, 2, 10], ["2", "10", "300"]),
+        (["ice", "1", "3"], ["1", "3", "ice"]),
+        ([2.5, 1.5, -3.0], ["-3.0", "1.5", "2.5"]),
+    ],
+)
+def test_labels_that_are_no_class_values_mean_their_own_class_alone(tmp_path, labels, names):
+    shapes = [on_map(shapely.box(i, 0, i + 1, 1)) for i in range(3)]
+    path = vector(tmp_path, shapes, labels)
+    maps = open_maps(scene_in(tmp_path), path, classes=None, unlabelled=())
+    classes = maps.legend.classes
+    assert [(c.value, c.name) for c in classes] == list(enumerate(names, 1))
+    found = maps.sources[0].open().read(WHOLE)[0, :3]
+    assert [classes[index].name for index in found] == [str(label) for label in labels]
+
+
+def test_labels_true_and_false_are_1_and_0(tmp_path):
+    shapes = [on_map(shapely.box(i, 0, i + 1, 1)) for i in range(2)]
+    path = vector(tmp_path, shapes, [True, False])
+    maps = open_maps(scene_in(tmp_path), path, classes=None, unlabelled=())
+    assert [c.value for c in maps.legend.classes] == [0, 1]
+    assert maps.sources[0].open().read(WHOLE)[0].tolist() == [1, 0, 255, 255]
+
+
+@pytest.mark.filterwarnings("ignore:'crs' was not provided")
+def test_what_to_do_is_said_in_words_of_the_settings(tmp_path):
+    shapes = [on_map(shapely.box(i, 0, i + 1, 1)) for i in range(2)]
+    path = vector(tmp_path, shapes, [3, 7], crs=None)
+    with pytest.raises(AccuracyError, match=r"coordinate system it is: write it.*ogr2ogr -a_srs"):
+        open_maps(scene_in(tmp_path), path)
+    labels = write_tif(tmp_path / "labels.tif", np.full((1, 3, 4), 301, np.int16))
+    with pytest.raises(AccuracyError, match=r"\[301\].* 254: name what is none with unlabelled"):
+        open_maps(scene_in(tmp_path), labels, classes=None)
+
+
 def test_points_label_one_pixel_each(tmp_path):
     places = [(0.5, 0.5, 3), (3.9, 0.1, 7), (1.2, 2.7, 20), (99, 0, 7)]
     path = vector(
