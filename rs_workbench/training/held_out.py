@@ -27,6 +27,7 @@ from rs_workbench.training.baselines import (
 )
 from rs_workbench.training.held_out_blocks import Grouping, HeldOutBlocks, group_chips
 from rs_workbench.training.loader import part_batches
+from rs_workbench.training.validation import score_batch
 from tiling.label_index import IGNORE
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _count_chips(
         found["forest"] = []
     done = 0
     for batch in part_batches(data, data.held_out):
-        maps = {MODEL: learner.predict(batch.images).argmax(axis=1).astype(np.uint8)}
+        maps = {MODEL: score_batch(learner, batch.images).argmax(axis=1).astype(np.uint8)}
         labelled = batch.labels != IGNORE
         if forest is not None:
             maps["forest"] = forest.predict(batch.images, labelled)

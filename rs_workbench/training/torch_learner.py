@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -162,7 +163,7 @@ class TorchLearner:
         Returns
         -------
         float
-            Where it is not finite, nothing was learnt.
+            NaN where a gradient is not finite. Where it is not finite, nothing was learnt.
 
         Raises
         ------
@@ -172,8 +173,8 @@ class TorchLearner:
         self._learns.train()
         self._optimizer.zero_grad(set_to_none=True)
         loss = self._add_gradients(images, labels)
-        if np.isfinite(loss):
-            self._move(rate)
+        if np.isfinite(loss) and not self._move(rate):
+            return float("nan")
         return loss
 
     def _add_gradients(self, images: Image, labels: Labels) -> float:
@@ -208,11 +209,12 @@ class TorchLearner:
                 ) from error
         return self._loss(y, logits.float())
 
-    def _move(self, rate: float) -> None:
-        """Change the weights along the gradient, and their running mean."""
+    def _move(self, rate: float) -> bool:
+        """Change the weights along the gradient, and their running mean; not if it is NaN."""
         self._scaler.unscale_(self._optimizer)
-        if self.settings.clip is not None:
-            nn.utils.clip_grad_norm_(self._net.parameters(), self.settings.clip)
+        norm = nn.utils.clip_grad_norm_(self._net.parameters(), self.settings.clip or math.inf)
+        if not (self._scaler.is_enabled() or torch.isfinite(norm)):  # a scaler sees to it itself
+            return False
         decay_weights(self._optimizer, self.settings, rate)
         self._scaler.step(self._optimizer)
         self._scaler.update()
@@ -220,6 +222,7 @@ class TorchLearner:
         if self.settings.average:
             update_mean(self._kept, self._net, decay_at(self.settings.average, self._steps))
         self._steps += 1
+        return True
 
     def _weigh(self, labels: Labels) -> float:
         return float(np.bincount(labels.ravel(), minlength=256) @ self._pixel_weights)

@@ -157,6 +157,21 @@ class FakeLearner:
         return path
 
 
+class NarrowLearner(FakeLearner):
+    """Has memory for three chips at a time and no more."""
+
+    def predict(self, images):
+        if len(images) > 3:
+            raise MemoryError
+        return super().predict(images)
+
+    def is_out_of_memory(self, error):
+        return isinstance(error, MemoryError)
+
+    def release(self):
+        pass
+
+
 class PerfectLearner(FakeLearner):
     """Knows the labels of the scenes, wherever the pixels come from."""
 

@@ -20,7 +20,7 @@ from rs_workbench.training.held_out_blocks import (
     write_blocks,
 )
 from tests.training import fakes
-from tests.training.fakes import TILE, FakeLearner, PerfectLearner, make_data
+from tests.training.fakes import TILE, FakeLearner, NarrowLearner, PerfectLearner, make_data
 from tiling.chips import grid_positions
 from tiling.label_index import IGNORE, index_labels
 from tiling.sampler import Sampling, make_sampler
@@ -49,6 +49,16 @@ def test_every_labelled_held_out_pixel_is_counted_once(data):
     assert np.array_equal(found.blocks.confusion.sum(axis=0), whole)
     assert found.assessment.unlabelled == (data.label_maps[0] == IGNORE).sum()
     assert list(found.baselines) == ["majority"]
+
+
+def test_where_memory_runs_out_chips_are_scored_in_halves(data):
+    plain = with_settings(data, forest_pixels=0)
+    whole, halved = (_count(learner, plain) for learner in (FakeLearner(), NarrowLearner()))
+    assert np.array_equal(halved, whole)
+
+
+def _count(learner, data):
+    return held_out._count_chips(learner, data, None, None)[1]["model"]
 
 
 def test_a_perfect_network_is_100_percent_right_in_report_and_card(data):

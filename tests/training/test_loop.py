@@ -295,6 +295,7 @@ def test_where_memory_runs_out_a_batch_is_computed_in_more_parts(tmp_path: Path)
     lines: list[str] = []
     found = run(tmp_path / "narrow", make=Narrow, tell=lines.append)
     np.testing.assert_array_equal(found.learner.weights, whole.learner.weights)
+    assert facts(found.epochs) == facts(whole.epochs)
     assert found.settings.accumulate == 4 == found.learner.settings.accumulate
     assert len(lines) == 2
     assert "a batch of 4 chips is computed in 2 parts from now on, and epoch 2 begins" in lines[0]

@@ -6,7 +6,7 @@ from rs_workbench.training import pictures
 from rs_workbench.training.pictures import Pictures, choose_chips, draw_best, picture_path
 from rs_workbench.training.pictures_draw import UNLABELLED, Row, draw_rows
 from tests.training import fakes
-from tests.training.fakes import CLASSES, FakeLearner, make_data, make_epoch
+from tests.training.fakes import CLASSES, FakeLearner, NarrowLearner, make_data, make_epoch
 from tiling.label_index import IGNORE
 
 
@@ -27,7 +27,7 @@ def test_a_picture_every_few_epochs_in_the_colours_of_the_classes(tmp_path):
     drawn = sorted(p.name for p in (tmp_path / "pictures").iterdir())
     assert drawn == ["epoch_0002.png", "epoch_0004.png"]
     assert {c.color for c in CLASSES} <= colors_of(picture_path(tmp_path, 2))
-    assert draw_best(tmp_path, FakeLearner(), data, epoch=4).name == "best.png"
+    assert draw_best(tmp_path, NarrowLearner(), data, epoch=4).name == "best.png"
 
 
 def test_no_pictures_where_none_are_wanted(tmp_path):

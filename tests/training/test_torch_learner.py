@@ -120,6 +120,16 @@ def test_a_loss_that_is_no_number_changes_nothing(parts: int) -> None:
         np.testing.assert_array_equal(value, before[key])
 
 
+@pytest.mark.parametrize("clip", [None, 1.0])
+def test_a_gradient_that_is_no_number_changes_nothing(clip: float | None) -> None:
+    learner = make(average=0.9, clip=clip)
+    before = weights(learner)
+    learner._loss = lambda labels, logits: (0 * logits.sum()).sqrt()
+    assert np.isnan(learner.step(*draw(), 0.1))
+    for key, value in weights(learner).items():
+        np.testing.assert_array_equal(value, before[key])
+
+
 def test_decay_is_that_of_adamw_on_all_but_biases_and_norms() -> None:
     options = {**PLAIN, "norm": "group"}
     learner = make(weight_decay=0.3, network_options=options)
