@@ -31,7 +31,9 @@ METHOD = (
     " configurations and for all seeds, so that what is hard for both cancels, and forms the same"
     " mean again; the interval holds the middle 95 % of the draws. The p value is that of t ="
     " difference / standard deviation of the draws, with one degree of freedom fewer than there"
-    " are blocks. The interval says how the difference would vary over other ground with the"
+    " are blocks. The interval is that of one comparison and follows the skew of the draws; p is"
+    " corrected for the number of comparisons and does not: better or worse is said where both"
+    " agree. The interval says how the difference would vary over other ground with the"
     " networks as trained; what another seed changes is told beside it, as the standard deviation"
     " of the difference over seeds."
 )

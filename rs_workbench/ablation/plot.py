@@ -224,6 +224,8 @@ def _write_labels(
     low, high = axes.transAxes.transform((0, 0)), axes.transAxes.transform((1, 1))
     panel: Box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
     taken = [_bar_box(axes, *both) for both in zip(points, places, strict=True)]
+    taken += [(panel[0], y - 2, panel[2], y + 2) for (_, y), p in zip(places, points, strict=True)
+              if p.baseline]  # fmt: skip
     written: list[tuple[str, tuple[float, float]]] = []
     to_axes = axes.transAxes.inverted().transform  # px of a drawing are not those of an image
     for point, place in zip(points, places, strict=True):

@@ -47,7 +47,7 @@ COST = (
     " products of matrices in model.onnx, for one tile. Inference is timed on the processor with"
     " our own engine (openvino, float32) in a process of its own: the median of"
     f" {ROUNDS} rounds after two to warm up. Training time and memory are what the runs"
-    " themselves measured, with all that else went on on the machine."
+    " themselves measured. All times are those of the machine as busy as it was."
 )
 CHOSEN = (
     "The best of several configurations was partly lucky: its score here is, on average, a little"

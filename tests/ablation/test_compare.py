@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rs_workbench.ablation import compare
 from rs_workbench.ablation.compare import adjust, difference
 from rs_workbench.accuracy import bootstrap_difference, mean_iou
 from rs_workbench.training.held_out_blocks import HeldOutBlocks
@@ -96,6 +97,12 @@ def test_many_comparisons_are_corrected() -> None:
     assert found[0].verdict.startswith("better")
     assert found[1].verdict == "no difference shown"
     assert adjust([]) == []
+
+
+@pytest.mark.parametrize(("t", "n_blocks"), [(2.306, 9), (-2.306, 9), (2.093, 20)])
+def test_p_values_are_those_of_the_table_of_t(t: float, n_blocks: int) -> None:
+    """8 and 19 degrees of freedom, two-sided."""
+    assert compare._p_value(0.01 * t, 0.01, n_blocks) == pytest.approx(0.05, abs=1e-4)
 
 
 def test_verdicts_tell_when_seeds_disagree() -> None:
