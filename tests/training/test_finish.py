@@ -1,9 +1,11 @@
 import json
 from dataclasses import fields
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from rs_workbench import backends
 from rs_workbench.card import ModelCard
 from rs_workbench.errors import ModelError
 from rs_workbench.networks import NetworkFacts
@@ -12,7 +14,7 @@ from rs_workbench.training.finish import write_result
 from rs_workbench.training.held_out import score_held_out
 from rs_workbench.training.history import History
 from rs_workbench.training.run_card import make_card
-from rs_workbench.training.to_onnx import score_error
+from rs_workbench.training.to_onnx import check_onnx, score_error
 from rs_workbench.training.train_result import TrainResult
 from tests.training import fakes
 from tests.training.fakes import FakeLearner, make_data, make_epoch, make_fit
@@ -166,3 +168,15 @@ def test_difference_of_scores_by_their_spread():
     assert score_error(wanted[:, :1], wanted) == np.inf
     nan = np.full_like(wanted, np.nan)
     assert not score_error(nan, wanted) <= 1
+
+
+def test_an_onnx_file_that_gives_no_numbers_is_refused(monkeypatch):
+    class Broken(FakeLearner):
+        def predict(self, images):
+            return np.full_like(super().predict(images), np.nan)
+
+    backend = SimpleNamespace(load_predictor=lambda *_, **__: Broken())
+    monkeypatch.setattr(backends, "onnx_backend", backend, raising=False)
+    chip = np.zeros((1, 4, 8, 8), np.float32)
+    with pytest.raises(ModelError, match=r"differ .* by nan of their spread, more than 0\.001"):
+        check_onnx("model.onnx", None, FakeLearner(), chip)

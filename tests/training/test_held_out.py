@@ -1,6 +1,7 @@
 import json
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from rs_workbench.accuracy.report.files import render_report
 from rs_workbench.accuracy.report.words import words_in
 from rs_workbench.errors import UsageError
 from rs_workbench.training import baselines, held_out
-from rs_workbench.training.baselines import fit_forest, training_pixels
+from rs_workbench.training.baselines import fit_forest, majority_class, training_pixels
 from rs_workbench.training.held_out import card_scores, score_held_out
 from rs_workbench.training.held_out_blocks import (
+    Grouping,
     HeldOutBlocks,
     align_blocks,
     group_chips,
@@ -90,6 +92,8 @@ def test_the_majority_is_that_of_the_training_labels(data):
     swapped = with_settings(replace(data, label_maps=tuple(labels)), forest_pixels=0)
     found = score_held_out(FakeLearner(), swapped)
     assert not found.baselines["majority"].confusion[:, :2].any()
+    counts = {"training": [1, 5, 2], "validation": [9, 0, 0], "held_out": [9, 0, 0]}
+    assert majority_class(SimpleNamespace(counts=counts)) == 1
 
 
 def test_training_pixels_have_the_shares_of_nature_and_come_from_training_chips(data):
@@ -199,6 +203,12 @@ def test_blocks_are_as_large_as_leaves_enough_of_them():
     assert (split.side, len(split.places)) == (48, 100)
 
 
+def test_chips_of_one_block_are_added_up():
+    grouping = Grouping(32, np.array([[0, 0, 0], [0, 0, 1]]), np.array([0, 1, 0]))
+    found = grouping.add_up(np.array([[[1]], [[2]], [[4]]]))
+    assert found.confusion.ravel().tolist() == [5, 2]
+
+
 def test_scenes_in_one_grid_share_blocks():
     chips = grid_positions([(32, 32)] * 2, 16)
     apart = group_chips(chips, 16)
@@ -234,3 +244,6 @@ def test_runs_with_other_blocks_are_not_compared():
     other = HeldOutBlocks(16, np.array([[0, 1, 2]]), np.ones((1, 3, 3), np.int64))
     with pytest.raises(UsageError, match=r"1 blocks of 32 px with 2 .* 16 px with 3 classes"):
         align_blocks([one, other])
+    elsewhere = replace(one, places=np.array([[0, 1, 3]]))
+    with pytest.raises(UsageError, match="share split and classes"):
+        align_blocks([one, elsewhere])
