@@ -227,12 +227,14 @@ def _settings(context: click.Context, file: str | None, *, quick: bool) -> Train
 
 
 def _plan(settings: TrainSettings, allow_leaks: bool) -> TrainingData:
+    from rs_workbench.training.chosen_weights import weigh_classes
     from rs_workbench.training.data import open_data
     from rs_workbench.training.leaking import refuse_leaks
 
     data = open_data(settings)
     if not allow_leaks:
         refuse_leaks(data)
+    weigh_classes(data)
     return data
 
 

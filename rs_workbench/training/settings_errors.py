@@ -134,7 +134,8 @@ def _sentence(first: Any, place: list[Any], *, unknown: bool) -> str:
     if first["type"] == "missing" and path not in WOULD_DO:
         return f"{_name(place)} is missing: got {_short(value)}"
     if first["type"] == "missing" and path in ("scenes", "labels"):
-        return f"{path} are missing: give {WOULD_DO[path]} (or --{path})"
+        option = {"scenes": "scene"}.get(path, path)
+        return f"{path} are missing: give {WOULD_DO[path]} (or --{option})"
     return f"{_name(place)} must be {_wanted(first, path)}: got {_short(value)}"
 
 

@@ -186,7 +186,7 @@ def test_missing_scenes_and_a_wrong_option_do_not_blame_the_file(tmp_path: Path)
     with pytest.raises(UsageError) as caught:
         read(tmp_path, LEAST, {"epochs": 0})
     assert str(caught.value) == "epochs must be at least 1: got 0"
-    with pytest.raises(UsageError, match=r"^scenes are missing: give one or more .*--scenes"):
+    with pytest.raises(UsageError, match=r"^scenes are missing: give one or more .*--scene\)"):
         make_settings({"labels": ["b"]})
 
 

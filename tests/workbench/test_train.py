@@ -119,6 +119,12 @@ def test_a_dry_run_as_json(drawn: Path) -> None:
     assert all(entry["pixels"][p] > 0 for entry in plan["classes"] for p in ("training",))
 
 
+def test_a_dry_run_refuses_weights_for_fewer_classes(drawn: Path) -> None:
+    done = rsw_train(*scene_of(drawn), "--class-weights", "1,2", "--dry-run")
+    assert done.exit_code == 2
+    assert "class weights" in done.stderr
+
+
 def test_a_split_that_leaks_is_refused_with_its_numbers(drawn: Path) -> None:
     done = rsw_train(*scene_of(drawn), "--split", "random", "--dry-run")
     assert done.exit_code == 2
