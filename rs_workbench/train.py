@@ -85,7 +85,8 @@ def train(
     if len(results) > 1:
         from rs_workbench.training.leaking import compare_splits, comparison_text, write_comparison
 
-        compared = compare_splits(results[0].as_dict(), results[1].as_dict())
+        leaking, blocks = runs.items()
+        compared = compare_splits(leaking, blocks)
         write_comparison(folder, compared)
         listeners.tell(comparison_text(compared))
     return results[0]
