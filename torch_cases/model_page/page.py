@@ -59,8 +59,8 @@ def model_page(card: ModelCard, result: TrainResult, data: TrainingData) -> str:
             f"{told.name}; {told.source}, licence {told.license}. {_sentence(told.notes)}",
             "",
             f"{_sentence(told.split)} It is the split that every run of `rsw train` makes "
-            "(`tiling.split`): ground goes to training, validation (chooses the epoch) or held-out "
-            "(read once), and what lies between them, as wide as a chip, to none. "
+            "(`tiling.split`): ground goes to training, validation (chooses the epoch) or "
+            "held-out (read once), and what lies between them, as wide as a chip, to none. "
             f"{_sentence(card.held_out.notes)}",
             "",
             *_split_table(data),
