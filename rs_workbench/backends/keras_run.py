@@ -101,7 +101,9 @@ def device_scope(keras: ModuleType, device: str) -> contextlib.AbstractContextMa
     context manager
         For ``with``.
     """
-    place = device.replace("cuda", "gpu") if device != "cpu" else "cpu:0"
+    # to torch cpu:0 is not where a tensor on the cpu lies: each operation would copy it there
+    cpu = "cpu" if keras.backend.backend() == "torch" else "cpu:0"
+    place = cpu if device == "cpu" else device.replace("cuda", "gpu")
     scope: contextlib.AbstractContextManager[Any] = keras.device(place)
     return scope
 

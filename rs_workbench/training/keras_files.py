@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -47,7 +48,8 @@ def write_state(path: Path, variables: Variables, steps: int = 0) -> None:
             np.savez(file, steps=np.int64(steps), **arrays)
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise OutputError(
             f"the state of the training cannot be written to '{path}' ({error}): make room, then"
             " run the same command again, which goes on after the last whole epoch"
@@ -134,6 +136,7 @@ def export_network(model: keras.Model, folder: Path, card: ModelCard) -> Path:
         write_card(part, card)
         part.replace(folder / MODEL)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise OutputError(f"'{folder / MODEL}' cannot be written: {error}") from error
     return folder / MODEL

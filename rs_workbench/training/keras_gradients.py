@@ -55,7 +55,8 @@ def make_gradients(
     -------
     callable
         Takes one piece for each replica. Gives the sum of their weighted losses, and the gradient
-        of what `scale` makes of it with respect to each trainable variable.
+        of what `scale` makes of it with respect to each trainable variable. The loss is NaN where
+        a gradient is not finite, except under float16, whose optimiser sees to that.
     """
 
     def weighted(images: Tensor, labels: Tensor, share: Tensor) -> Tensor:
@@ -63,15 +64,22 @@ def make_gradients(
         total = loss.call(labels, ops.cast(logits, "float32"))
         return share * (total + sum(ops.cast(extra, "float32") for extra in model.losses))
 
-    if keras.backend.backend() == "torch":
-        return _on_torch(model, weighted, scale, place)
-    return _on_tensorflow(model, weighted, scale, place)
+    def checked(total: Tensor, gradients: list[Tensor]) -> Tensor:
+        # on a CPU tensorflow's ReLU makes 0 of NaN, so that the loss may not show it
+        if place.policy == "mixed_float16":
+            return total
+        good = ops.isfinite(sum(ops.sum(gradient) for gradient in gradients))
+        return ops.where(good, total, float("nan"))
+
+    on_backend = _on_torch if keras.backend.backend() == "torch" else _on_tensorflow
+    return on_backend(model, weighted, scale, checked, place)
 
 
 def _on_tensorflow(
     model: keras.Model,
     weighted: Callable[..., Tensor],
     scale: Callable[[Tensor], Tensor],
+    checked: Callable[[Tensor, list[Tensor]], Tensor],
     place: Place,
 ) -> Gradients:
     tf = sys.modules["tensorflow"]
@@ -82,7 +90,8 @@ def _on_tensorflow(
             total = weighted(images, labels, share)
             scaled = scale(total)
         zero = tf.UnconnectedGradients.ZERO
-        return total, tape.gradient(scaled, variables, unconnected_gradients=zero)
+        found = tape.gradient(scaled, variables, unconnected_gradients=zero)
+        return checked(total, found), found
 
     def of_replicas(*piece: Tensor) -> tuple[Tensor, list[Tensor]]:
         def added(*mine: Tensor) -> Any:
@@ -119,6 +128,7 @@ def _on_torch(
     model: keras.Model,
     weighted: Callable[..., Tensor],
     scale: Callable[[Tensor], Tensor],
+    checked: Callable[[Tensor, list[Tensor]], Tensor],
     place: Place,
 ) -> Gradients:
     torch = sys.modules["torch"]
@@ -132,6 +142,6 @@ def _on_torch(
             found = torch.autograd.grad(
                 scale(total), variables, allow_unused=True, materialize_grads=True
             )
-        return total.detach(), list(found)
+            return checked(total.detach(), found), list(found)
 
     return gradients

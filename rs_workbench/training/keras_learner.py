@@ -35,7 +35,7 @@ from rs_workbench.networks import describe, find_network
 from rs_workbench.training.keras_files import export_network, read_state, write_state
 from rs_workbench.training.keras_gradients import Piece, Tensor, make_gradients
 from rs_workbench.training.keras_losses import SegmentationLoss, make_loss
-from rs_workbench.training.keras_optimizers import make_optimizer
+from rs_workbench.training.keras_optimizers import apply_gradients, make_optimizer
 from rs_workbench.training.keras_place import Place, choose_place
 from rs_workbench.training.learner import Labels, Learner
 from rs_workbench.training.losses import parse_loss
@@ -127,7 +127,7 @@ class KerasLearner:
         self._pixel_weights = np.pad(pixel_weights, (0, 256 - len(pixel_weights)))
         with place.scope(), place.precision():
             self._model = build()
-            self._optimizer = make_optimizer(self._model, settings, place.policy)
+            self._optimizer = make_optimizer(self._model, settings, place)
         check_recipe(json.loads(self._model.to_json()), settings.network)
         self.facts = describe(self._model)
         self._kept = self._keep(build)
@@ -154,6 +154,8 @@ class KerasLearner:
         states = [v for v in self._model.variables if v.name == SEED_STATE]
         for state, word in zip(states, chance.generate_state(len(states)), strict=True):
             state.assign(np.array([word >> 1, 0]).astype(state.dtype))
+        if keras.backend.backend() == "torch":  # there a dropout draws from torch's own chance
+            sys.modules["torch"].manual_seed(int(chance.generate_state(1, np.uint64)[0] >> 1))
 
     def step(self, images: Image, labels: Labels, rate: float) -> float:
         """Learn from one batch; gives its loss.
@@ -201,13 +203,13 @@ class KerasLearner:
 
     def _move_weights(self, gradients: list[Tensor], decay: Tensor) -> None:
         """Change the weights along the gradient, and their running mean."""
-        self._optimizer.apply(gradients, self._model.trainable_variables)
+        apply_gradients(self._optimizer, self._model, gradients, self._place)
         if self._kept is self._model:
             return
         for mean, now in zip(self._kept.weights, self._model.weights, strict=True):
             value = ops.convert_to_tensor(now)
             if keras.backend.is_float_dtype(now.dtype):
-                value = mean + (1 - decay) * (value - mean)
+                value = decay * mean + (1 - decay) * value
             mean.assign(value)
 
     # Predicting

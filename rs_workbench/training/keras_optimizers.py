@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from rs_workbench.training.keras_place import Place
 from rs_workbench.training.schedules import weight_decay
 from rs_workbench.training.settings import TrainSettings
 
@@ -14,7 +15,7 @@ Tensor = Any
 
 
 def make_optimizer(
-    model: keras.Model, settings: TrainSettings, policy: str
+    model: keras.Model, settings: TrainSettings, place: Place
 ) -> keras.optimizers.Optimizer:
     """Make the optimiser of a run, with its variables.
 
@@ -24,8 +25,8 @@ def make_optimizer(
         What it will change.
     settings : TrainSettings
         `optimizer`, `learning_rate`, `weight_decay` and `clip`.
-    policy : str
-        What Keras calls the precision; under ``mixed_float16`` the optimiser scales the loss.
+    place : Place
+        Where it learns; in float16 the optimiser scales the loss.
 
     Returns
     -------
@@ -35,16 +36,45 @@ def make_optimizer(
     common = {
         "learning_rate": settings.learning_rate,
         "weight_decay": weight_decay(settings) or None,
-        "global_clipnorm": settings.clip,
+        "global_clipnorm": settings.clip and settings.clip / place.replicas,
     }
     sgd = settings.optimizer == "sgd"
     optimizer = Sgd(**common) if sgd else keras.optimizers.Adam(epsilon=1e-8, **common)
     trained = model.trainable_variables
     optimizer.exclude_from_weight_decay([v for v in trained if len(v.shape) < 2])
-    if policy == "mixed_float16":
+    if place.policy == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(trained)
     return optimizer
+
+
+def apply_gradients(
+    optimizer: keras.optimizers.Optimizer,
+    model: keras.Model,
+    gradients: list[Tensor],
+    place: Place,
+) -> None:
+    """Take one step.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer
+        What `make_optimizer` gave.
+    model : keras.Model
+        Its trainable variables are changed.
+    gradients : list of tensor
+        One for each of them, of the whole batch.
+    place : Place
+        Where it learns.
+    """
+    if place.strategy is None:
+        optimizer.apply(gradients, model.trainable_variables)
+        return
+    # Keras clips what a replica has before it adds up what all have: so each has its share
+    shares = [gradient / place.replicas for gradient in gradients]
+    place.strategy.run(
+        lambda mine: optimizer.apply(mine, model.trainable_variables), args=(shares,)
+    )
 
 
 class Sgd(keras.optimizers.SGD):

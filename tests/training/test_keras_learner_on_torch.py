@@ -1,0 +1,33 @@
+"""The Keras learner with Keras on torch, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.together, pytest.mark.slow]
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_keras_on_torch_learns_the_same_way():
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "torch",
+        "RSW_ABSENT": "tensorflow,tf2onnx",
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "tests" / "absent"), str(ROOT)]),
+    }
+    checks = Path(__file__).with_name("test_keras_learner.py")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", checks, "-q", "-p", "no:cacheprovider"],
+        capture_output=True,
+        text=True,
+        timeout=550,
+        cwd=ROOT,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
