@@ -20,6 +20,7 @@ from tests.training.train_cases import small_settings  # noqa: E402
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_study_from_files_to_the_report(tmp_path: Path) -> None:
     shared = plain_values(small_settings(tmp_path, "torch", onnx=True, forest_pixels=0))
     vary = {
