@@ -18,6 +18,7 @@ def test_keras_on_torch_learns_the_same_way():
     environment = {
         **os.environ,
         "KERAS_BACKEND": "torch",
+        "OMP_NUM_THREADS": "1",  # little networks, and perhaps a busy machine
         "RSW_ABSENT": "tensorflow,tf2onnx",
         "PYTHONPATH": os.pathsep.join([str(ROOT / "tests" / "absent"), str(ROOT)]),
     }
