@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rs_workbench.errors import UsageError
+from rs_workbench.errors import UsageError, WorkbenchError
 from rs_workbench.training.chosen_weights import weigh_classes
 from rs_workbench.training.epoch_progress import OnStep
 from rs_workbench.training.run_folder import STATE, Standing, open_folder, remove_state
@@ -150,9 +150,19 @@ def make_learner(data: TrainingData, settings: TrainSettings) -> Learner:
     """
     module = importlib.import_module(f"rs_workbench.training.{settings.framework}_learner")
     weights = weigh_classes(data)
-    learner: Learner = module.make_learner(
-        settings, data.n_bands, data.n_classes, class_weights=weights
-    )
+    try:
+        learner: Learner = module.make_learner(
+            settings, data.n_bands, data.n_classes, class_weights=weights
+        )
+    except (ValueError, TypeError, RuntimeError) as error:
+        if isinstance(error, WorkbenchError):
+            raise
+        said = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+        given = ", ".join(f"{key}={value}" for key, value in settings.network_options.items())
+        raise UsageError(
+            f"the network '{settings.network}' cannot be built with {given or 'its defaults'} "
+            f"({said}): change its options"
+        ) from error
     stride, tile = learner.facts.stride or 1, settings.tile
     if tile % stride:
         raise UsageError(

@@ -193,6 +193,7 @@ def check_wrong_options_of_the_network(tmp_path: Path, framework: str) -> None:
     for options, said in (
         ({"widht": 3}, "there is no option of unet 'widht', did you mean 'width'?"),
         ({"width": "large"}, "option width of unet must be a whole number: got 'large'"),
+        ({"width": -1}, "the network 'unet' cannot be built with width=-1 ("),
         ({"width": 4, "depth": 5}, "tile=16 px is no multiple of 32 px, the stride of unet: choo"),
     ):
         settings = small_settings(tmp_path, framework, network_options=options)
