@@ -180,7 +180,8 @@ def test_errors_of_threads_reach_the_caller(data, tmp_path):
 
 def test_threads_end_with_the_loop(data):
     before, threads = threading.active_count(), cv2.getNumThreads()
-    batches = training_batches(data, 0)
+    many = data.settings.model_copy(update={"chips": 500})  # so that all cannot be read ahead
+    batches = training_batches(replace(data, settings=many), 0)
     next(batches)
     assert threading.active_count() > before
     assert cv2.getNumThreads() in (0, 1)
