@@ -32,6 +32,11 @@ def make_optimizer(
     -------
     keras.optimizers.Optimizer
         Its weight decay is decoupled and leaves out what has fewer than two axes.
+
+    Notes
+    -----
+    Adam differs from torch's in one thing: Keras adds epsilon before it corrects the bias of the
+    second moment. That shows in the first steps, in weights whose gradient is near 1e-7.
     """
     common = {
         "learning_rate": settings.learning_rate,
