@@ -79,17 +79,17 @@ test-core: .venv/all.stamp
 	RSW_ABSENT=$(KERAS),$(TORCH) $(PYTEST) -m 'not together' tests tiling rs_workbench
 
 # The tests without a framework are run once, by test-core.
-WITH_EITHER := tests/backends tests/training tests/workbench/test_memory.py \
-               tests/workbench/test_doctor.py
+WITH_EITHER := tests/backends tests/workbench/test_memory.py tests/workbench/test_doctor.py
 
 test-keras: .venv/all.stamp
 	RSW_ABSENT=$(TORCH) RSW_REQUIRE=keras $(PYTEST) -m 'not together' \
-	  $(WITH_EITHER) tests/keras_cases rs_workbench/training keras_cases
+	  $(WITH_EITHER) tests/keras_cases tests/training/test_keras_*.py \
+	  tests/training/test_train_keras.py rs_workbench/training keras_cases
 
 test-torch: .venv/all.stamp
 	RSW_ABSENT=$(KERAS) RSW_REQUIRE=torch $(PYTEST) -m 'not together' \
 	  $(WITH_EITHER) tests/torch_cases tests/accuracy/test_torch_*.py tests/ablation/test_torch_*.py \
-	  rs_workbench/training \
+	  tests/training/test_torch_*.py tests/training/test_train_torch.py rs_workbench/training \
 	  torch_cases
 
 # Both installed, each in a child process of its own; what a start loads shows only here.
