@@ -43,7 +43,9 @@ class Augment:
         the chip is unknown.
     brightness, contrast : float
         Standard deviation of what is added to a band, and of the share by which its values
-        are stretched, band by band.
+        are stretched, band by band. It takes away colour.
+    joint_brightness, joint_contrast : float
+        The same, drawn once for all bands of a chip, so that colours stay: light and haze.
     noise : float
         Standard deviation of what is added to each value.
     band_drop : float
@@ -65,6 +67,8 @@ class Augment:
     shift: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
+    joint_brightness: float = 0.0
+    joint_contrast: float = 0.0
     noise: float = 0.0
     band_drop: float = 0.0
     cut_mix: float = 0.0
@@ -77,7 +81,7 @@ class Augment:
                 "scale must be two numbers above 0, the smaller first: got "
                 f"{low} and {high} (try 0.8 and 1.25)"
             )
-        for name in ("brightness", "contrast", "noise"):
+        for name in ("brightness", "contrast", "joint_brightness", "joint_contrast", "noise"):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} must be at least 0: got {getattr(self, name)} (try 0.1)")
         for name in ("shift", "band_drop", "cut_mix"):
@@ -241,12 +245,14 @@ def _draw(settings: Augment, shape: tuple[int, ...], rng: np.random.Generator) -
     row, col = (2 * rng.random(2) - 1) * settings.shift
     light = rng.standard_normal((2, n_bands, 1, 1)).astype(np.float32)
     chances = rng.random(n_bands)
+    joint = rng.spawn(1)[0].standard_normal(2).astype(np.float32)  # leaves the draws of noise
     return _Chance(
         (bool(rows), bool(cols)),
         quarters if height == width else 2 * (quarters // 2),
         scale,
         (round(row * height), round(col * width)),
-        light[0] * np.float32(settings.brightness),
-        light[1] * np.float32(settings.contrast),
+        light[0] * np.float32(settings.brightness)
+        + joint[0] * np.float32(settings.joint_brightness),
+        light[1] * np.float32(settings.contrast) + joint[1] * np.float32(settings.joint_contrast),
         (chances < settings.band_drop) & (chances < chances.max()),
     )

@@ -26,7 +26,8 @@ GEOMETRY = st.builds(
     shift=st.sampled_from([0.0, 0.2, 0.9]),
     fill=st.sampled_from([0.0, -7.5]),
 )
-LIGHT = {"brightness": 0.3, "contrast": 0.2, "noise": 0.1, "band_drop": 0.3}
+JOINT = {"joint_brightness": 0.3, "joint_contrast": 0.2}
+LIGHT = {"brightness": 0.3, "contrast": 0.2, "noise": 0.1, "band_drop": 0.3, **JOINT}
 SETTINGS = st.one_of(GEOMETRY, GEOMETRY.map(lambda s: replace(s, **LIGHT, cut_mix=0.7)))
 SEED = st.integers(0, 2**63 - 1)
 
@@ -138,7 +139,7 @@ def ramp(side, n_bands=4):
 FULL = Augment(scale=(0.8, 1.25), shift=0.1, **LIGHT)
 
 
-@pytest.mark.parametrize("name", ["brightness", "contrast", "noise", "band_drop"])
+@pytest.mark.parametrize("name", LIGHT)
 @given(SEED)
 def test_a_setting_does_not_change_what_others_draw(name, seed):
     got, without = (
@@ -221,6 +222,19 @@ def test_light_varies_as_much_as_asked():
     assert abs(np.corrcoef(noisy[:, 0, 0], noisy[:, 0, 1])[0, 1]) < 0.25
 
 
+@pytest.mark.parametrize("name", JOINT)
+def test_joint_light_is_one_draw_for_all_bands(name):
+    chip = ChipPixels(np.ones((3, 2, 2), np.float32), *ramp(2)[1:])
+    s = replace(NO_CHANGE, **{name: 0.5})
+    moved = (
+        np.stack([augment(chip, s, rng=np.random.default_rng(i)).image for i in range(400)]) - 1
+    )
+    assert (moved == moved[:, :1, :1, :1]).all()
+    assert moved[:, 0, 0, 0].std() == pytest.approx(0.5, rel=0.2)
+    none = augment(ChipPixels(chip.image * 0, *chip[1:]), s, rng=np.random.default_rng(0)).image
+    assert bool(none.any()) == (name == "joint_brightness")  # contrast stretches about 0
+
+
 # Cut-mix
 
 
@@ -292,10 +306,13 @@ def test_parts_of_two_sizes_are_refused():
 
 def test_chips_stay_the_same_from_release_to_release():
     """Chips of a resumed run: change them only with a line in the changelog."""
-    got = augment(ramp(6), FULL, rng=np.random.default_rng(7))
-    assert got.labels[0].tolist() == [3, 3, 4, 2, 2, 1]
+    settings = (replace(FULL, **dict.fromkeys(JOINT, 0.0)), FULL)
+    apart, joint = (augment(ramp(6), s, rng=np.random.default_rng(7)) for s in settings)
+    assert apart.labels[0].tolist() == joint.labels[0].tolist() == [3, 3, 4, 2, 2, 1]
     expected = [-1.123215, 0.956669, 0.460395, -0.002264]
-    np.testing.assert_allclose(got.image[:, 3, 3], expected, atol=0.1)
+    np.testing.assert_allclose(apart.image[:, 3, 3], expected, atol=0.1)
+    expected = [-1.646533, 0.888349, 0.437302, -0.132403]
+    np.testing.assert_allclose(joint.image[:, 3, 3], expected, atol=0.1)
 
 
 def test_no_setting_is_left_untested():
