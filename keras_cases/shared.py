@@ -1,0 +1,134 @@
+"""What the four cases share: the settings that were asked for, batches, a model with its card."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import keras
+import numpy as np
+
+from rs_workbench.card import Band, LegendClass, ModelCard
+from rs_workbench.lessons.card import measure_card
+from rs_workbench.standin_files import fetch_or_draw, write_stand_in
+from rs_workbench.training.augment import NO_CHANGE, Augment, augment_batch
+from rs_workbench.training.chip_pixels import ChipPixels
+from rs_workbench.training.keras_files import export_network
+
+S = TypeVar("S", bound=Any)
+
+
+def chosen(full: S, quick: S, smoke: S, words: Sequence[str] | None = None) -> S:
+    """Choose settings by the words of the command line: --quick or --smoke, and --drawn."""
+    words = sys.argv[1:] if words is None else words
+    known = {"--quick": quick, "--smoke": smoke}
+    wrong = [word for word in words if word not in (*known, "--drawn")]
+    if wrong or len({*words} & {*known}) > 1:
+        print(
+            f"error: got {' '.join(words)}: use --quick (minutes), --smoke (seconds) or neither, "
+            "and --drawn for drawn data; all else stands in Settings, at the top of the file",
+            file=sys.stderr,
+        )
+        raise SystemExit(2)
+    settings = next((known[word] for word in words if word in known), full)
+    return replace(settings, drawn=True) if "--drawn" in words else settings
+
+
+def sample_folder(name: str, s: Any) -> tuple[Path, bool]:
+    """Give the folder of sample data, and whether they are real; `s` has `drawn` and `out`."""
+    if not s.drawn:
+        return fetch_or_draw(name)
+    folder = s.out / f"drawn_{name}"
+    if not folder.is_dir():
+        write_stand_in(name, folder)
+    return folder, False
+
+
+class Batches(keras.utils.PyDataset):
+    """Chips in memory, for `model.fit`: each comes once an epoch, and is varied anew in each.
+
+    Images are (N, B, H, W), scaled; labels (N, H, W), 255 where nothing is known. Batches come
+    in the order of Keras: (n, H, W, B) and (n, H, W).
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        *,
+        batch: int,
+        augment: Augment | None = None,
+        seed: int = 0,
+        shuffle: bool = True,
+    ) -> None:
+        super().__init__()
+        self.images, self.labels = images, labels
+        self.batch, self.augment = batch, augment or NO_CHANGE
+        self.seed, self.shuffle, self.epoch = seed, shuffle, 0
+        self.order = self._order()
+
+    def _order(self) -> np.ndarray:
+        """Places of the chips in this epoch, (N,)."""
+        if not self.shuffle:
+            return np.arange(len(self.images))
+        return np.random.default_rng((self.seed, self.epoch)).permutation(len(self.images))
+
+    def __len__(self) -> int:
+        return -(-len(self.images) // self.batch)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        taken = self.order[index * self.batch : (index + 1) * self.batch]
+        images, labels = self.images[taken], self.labels[taken]
+        if self.augment != NO_CHANGE:
+            images, labels = self._vary(images, labels, taken)
+        return np.ascontiguousarray(np.moveaxis(images, 1, -1)), labels
+
+    def _vary(
+        self, images: np.ndarray, labels: np.ndarray, taken: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        chips = [
+            ChipPixels(image, label, np.ones(label.shape, bool))
+            for image, label in zip(images, labels, strict=True)
+        ]
+        drawn = np.random.default_rng((self.seed, self.epoch, int(taken[0])))
+        seeds = [int(seed) for seed in drawn.integers(2**63, size=len(chips))]
+        varied = augment_batch(chips, self.augment, seeds=seeds)
+        return np.stack([v.image for v in varied]), np.stack([v.labels for v in varied])
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+        self.order = self._order()
+
+
+def predict_bands_first(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Score images (N, B, H, W) with a model of Keras; logits (N, K, H, W)."""
+    scores = model(np.ascontiguousarray(np.moveaxis(images, 1, -1)), training=False)
+    return np.moveaxis(keras.ops.convert_to_numpy(scores), -1, 1)
+
+
+def save_model(
+    model: keras.Model,
+    folder: Path,
+    *,
+    name: str,
+    bands: Sequence[Band],
+    classes: Sequence[LegendClass],
+    **about: Any,
+) -> Path:
+    """Write ``model.keras`` with its card inside, which `rsw infer` takes.
+
+    `about` are the further arguments of `rs_workbench.lessons.card.measure_card`.
+    """
+    card: ModelCard = measure_card(
+        lambda batch: predict_bands_first(model, batch),
+        name=name,
+        bands=bands,
+        classes=classes,
+        **about,
+    )
+    bare = keras.models.clone_model(model)  # without loss and optimiser, which a map never needs
+    bare.set_weights(model.get_weights())
+    return export_network(bare, folder, card)

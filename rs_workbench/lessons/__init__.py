@@ -1,0 +1,1 @@
+"""What the lessons of both frameworks share: report, pictures, a large scene. No framework."""

@@ -1,0 +1,288 @@
+"""Pictures of a lesson: chips, curves, a confusion matrix, a map."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rs_workbench.card import LegendClass
+from rs_workbench.legend_text import class_label, drawable, legend_fonts
+from rs_workbench.raster_scene import describe_raster
+from rs_workbench.raster_view import read_map, read_view, reduced_shape
+from rs_workbench.training.history import write_whole
+from rs_workbench.types import Mask
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MAP_SIDE = 700  # px
+_PANEL = 2.0  # inches
+_CUT = (2, 98)  # percentiles drawn black and white
+_UNKNOWN = (220, 220, 220)
+_COLORS = ("#1f4e79", "#b5541c", "#3f7d3a", "#7a5195", "#7a7a7a", "#c9a227")
+
+
+def picture_of_chips(
+    path: str | Path,
+    images: NDArray[Any],
+    labels: NDArray[np.uint8] | None = None,
+    predicted: NDArray[np.uint8] | None = None,
+    *,
+    classes: Sequence[LegendClass] = (),
+    titles: Sequence[str] = (),
+) -> Path:
+    """Draw chips in columns: image, below it what is known and what was predicted.
+
+    Parameters
+    ----------
+    path : str or Path
+        The PNG file.
+    images : ndarray, shape (N, B, H, W) or (N, H, W)
+        Any range of values. Of more than two bands the first three are red, green and blue.
+    labels, predicted : ndarray of uint8, shape (N, H, W), optional
+        Class indexes; 255 is unknown, and the prediction is blank where the image is nodata only
+        if it holds 255 there.
+    classes : sequence of LegendClass
+        Colours and names of the indexes.
+    titles : sequence of str
+        One above each chip.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    rows: list[tuple[str, list[NDArray[np.uint8]]]] = [("image", [_rgb(one) for one in images])]
+    for name, maps in (("label", labels), ("prediction", predicted)):
+        if maps is not None:
+            rows.append((name, list(paint(maps, classes))))
+    figure, axes = _grid(len(rows), len(images))
+    for line, (name, pictures) in zip(axes, rows, strict=True):
+        for panel, picture in zip(line, pictures, strict=True):
+            _show(panel, picture)
+        line[0].set_ylabel(name)
+    for panel, title in zip(axes[0], titles, strict=False):
+        panel.set_title(drawable(title), fontsize=9)
+    if len(rows) > 1:
+        _add_legend(figure, classes)
+    return _save(figure, path)
+
+
+def picture_of_curves(path: str | Path, history: Mapping[str, Sequence[float]]) -> Path:
+    """Draw what training said after each epoch: losses on the left, scores on the right.
+
+    Parameters
+    ----------
+    path : str or Path
+        The PNG file.
+    history : mapping of str to sequence of float
+        As `keras.callbacks.History.history`; names with "loss" are losses; learning rates are
+        left out.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    figure, axes = _grid(1, 2, width=4.6, height=3.2)
+    shown = {name: values for name, values in history.items() if name != "learning_rate"}
+    for panel, title in zip(axes[0], ("loss", "score"), strict=True):
+        names = [name for name in shown if ("loss" in name) == (title == "loss")]
+        for name, color in zip(names, _COLORS, strict=False):
+            epochs = np.arange(1, len(shown[name]) + 1)
+            panel.plot(epochs, shown[name], color=color, label=name, marker=".")
+        panel.set(xlabel="epoch", title=title)
+        panel.grid(color="#e4e4e4", linewidth=0.8)
+        panel.spines[["top", "right"]].set_visible(False)
+        if names:
+            panel.legend(frameon=False, fontsize=8)
+    return _save(figure, path)
+
+
+def picture_of_confusion(
+    path: str | Path, confusion: ArrayLike, classes: Sequence[LegendClass]
+) -> Path:
+    """Draw a confusion matrix: counts, shaded by the share of their column.
+
+    Parameters
+    ----------
+    path : str or Path
+        The PNG file.
+    confusion : array_like of int, shape (K, K)
+        Rows map, columns reference.
+    classes : sequence of LegendClass
+        Names.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    counts = np.asarray(confusion)
+    shares = counts / np.maximum(counts.sum(axis=0, keepdims=True), 1)
+    side = 1.6 + 0.62 * len(counts)
+    figure, axes = _grid(1, 1, width=side + 0.6, height=side)
+    panel = axes[0][0]
+    panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, col), count in np.ndenumerate(counts):
+        color = "white" if shares[row, col] > 0.55 else "#222222"
+        panel.text(col, row, f"{count:,}", ha="center", va="center", fontsize=7, color=color)
+    names = [drawable(entry.name) for entry in classes]
+    panel.set(xlabel="reference", ylabel="map")
+    panel.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
+    panel.set_yticks(range(len(names)), names, fontsize=8)
+    return _save(figure, path)
+
+
+def picture_of_map(
+    path: str | Path,
+    scene: str | Path,
+    class_map: str | Path,
+    classes: Sequence[LegendClass],
+    *,
+    reference: str | Path | None = None,
+    bands: Sequence[int] | None = None,
+) -> Path:
+    """Draw a scene, its map and the reference side by side, shrunk.
+
+    Parameters
+    ----------
+    path : str or Path
+        The PNG file.
+    scene, class_map : str or Path
+        Rasters of any size.
+    classes : sequence of LegendClass
+        The values, colours and names of the map.
+    reference : str or Path, optional
+        A raster of class values.
+    bands : sequence of int, optional
+        Three bands of the scene for red, green and blue, or one; from 1. The first ones without.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    WorkbenchError
+        If a raster cannot be read, or the picture not written.
+    """
+    found = describe_raster(scene)
+    shape = reduced_shape(found.shape, MAP_SIDE, MAP_SIDE)
+    n_shown = 3 if len(found.band_names) > 2 else 1
+    view = read_view(found, tuple(bands or range(1, n_shown + 1)), shape)
+    maps = {"map": class_map} | ({} if reference is None else {"reference": reference})
+    figure, axes = _grid(1, 1 + len(maps), width=3.4, height=3.4 * shape[0] / shape[1] + 0.4)
+    axes[0][0].set_title("scene" if view else "scene: too large for a picture", fontsize=10)
+    _show(axes[0][0], _scene_picture(*view) if view else np.full((*shape, 3), 255, np.uint8))
+    for panel, (name, raster) in zip(axes[0][1:], maps.items(), strict=True):
+        _show(panel, paint(read_map(raster, shape), classes, by_value=True))
+        panel.set_title(name, fontsize=10)
+    _add_legend(figure, classes)
+    return _save(figure, path)
+
+
+def paint(
+    labels: NDArray[np.uint8], classes: Sequence[LegendClass], *, by_value: bool = False
+) -> NDArray[np.uint8]:
+    """Give each label the colour of its class.
+
+    Parameters
+    ----------
+    labels : ndarray of uint8, shape (..., H, W)
+        Class indexes, or class values.
+    classes : sequence of LegendClass
+        The classes.
+    by_value : bool
+        Labels are values of the map, not places in `classes`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (..., H, W, 3)
+        Light grey where there is no class.
+    """
+    colors = np.empty((256, 3), np.uint8)
+    colors[:] = _UNKNOWN
+    for index, entry in enumerate(classes):
+        colors[entry.value if by_value else index] = tuple(bytes.fromhex(entry.color[1:]))
+    return colors[labels]
+
+
+def _scene_picture(pixels: NDArray[Any], valid: Mask) -> NDArray[np.uint8]:
+    seen = np.where(valid, pixels, np.nan)
+    return np.where(valid[..., None], _rgb(seen), np.uint8(255))
+
+
+def _rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Stretch (B, H, W) or (H, W) to a picture (H, W, 3)."""
+    bands = image[None] if image.ndim == 2 else image
+    shown = np.asarray(bands[:3] if len(bands) > 2 else bands[:1].repeat(3, axis=0), np.float64)
+    known = shown[np.isfinite(shown)]
+    low, high = np.percentile(known, _CUT) if known.size else (0.0, 1.0)
+    scaled = np.nan_to_num((shown - low) / (high - low or 1.0))
+    return (255 * np.clip(scaled, 0, 1)).round().astype(np.uint8).transpose(1, 2, 0)
+
+
+def _grid(
+    n_rows: int, n_cols: int, *, width: float = _PANEL, height: float = _PANEL
+) -> tuple[Figure, NDArray[Any]]:
+    """Make a figure with panels of a size in inches, (rows, columns)."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with rc_context({"font.family": legend_fonts(), "font.size": 9}):
+        size = (n_cols * width + 0.6, n_rows * height + 0.6)
+        figure = Figure(size, dpi=110, facecolor="white", layout="constrained")
+        FigureCanvasAgg(figure)
+        return figure, figure.subplots(n_rows, n_cols, squeeze=False)
+
+
+def _show(axes: Axes, picture: NDArray[np.uint8]) -> None:
+    axes.imshow(picture, interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+
+
+def _add_legend(figure: Figure, classes: Sequence[LegendClass]) -> None:
+    from matplotlib.patches import Patch
+
+    entries = [Patch(color=entry.color, label=drawable(class_label(entry))) for entry in classes]
+    if entries:
+        properties = {"family": legend_fonts(), "size": 9}
+        columns = min(len(entries), 5)
+        figure.legend(
+            handles=entries,
+            loc="outside lower center",
+            ncols=columns,
+            frameon=False,
+            prop=properties,
+        )
+
+
+def _save(figure: Figure, path: str | Path) -> Path:
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png")
+    write_whole(Path(path), stream.getvalue())
+    return Path(path)

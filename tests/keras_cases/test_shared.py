@@ -1,0 +1,161 @@
+"""What the cases share: settings by words, batches, a saved model; and the check of answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import require_framework
+
+keras = require_framework("keras")
+
+from keras_cases import check  # noqa: E402
+from keras_cases.exercises.wrong import WrongAnswerError  # noqa: E402
+from keras_cases.models.unet import unet  # noqa: E402
+from keras_cases.shared import Batches, chosen, predict_bands_first, save_model  # noqa: E402
+from rs_workbench.backends import load_predictor  # noqa: E402
+from rs_workbench.card import LegendClass, read_card  # noqa: E402
+from rs_workbench.lessons.card import measure_bands  # noqa: E402
+from rs_workbench.training.augment import Augment  # noqa: E402
+
+CLASSES = tuple(
+    LegendClass(value=i, name=name, color=color)
+    for i, (name, color) in enumerate([("water", "#000080"), ("ice", "#ffffff")])
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    epochs: int = 9
+    drawn: bool = False
+
+
+FULL, QUICK, SMOKE = (Settings(epochs) for epochs in (9, 3, 1))
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], FULL),
+        (["--quick"], QUICK),
+        (["--smoke", "--drawn"], replace(SMOKE, drawn=True)),
+    ],
+)
+def test_words_choose_settings(words, expected):
+    assert chosen(FULL, QUICK, SMOKE, words) == expected
+
+
+@pytest.mark.parametrize("words", [["--epochs", "3"], ["--quick", "--smoke"]])
+def test_other_words_get_one_sentence(words, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        chosen(FULL, QUICK, SMOKE, words)
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.startswith(f"error: got {' '.join(words)}: use --quick")
+
+
+@pytest.fixture
+def chips():
+    """Seven chips; the first band holds the number of the chip, its labels do, too."""
+    images = np.random.default_rng(0).standard_normal((7, 2, 8, 8), np.float32)
+    images[:, 0] = np.arange(7)[:, None, None]
+    labels = np.repeat(np.arange(7, dtype=np.uint8), 64).reshape(7, 8, 8)
+    return images, labels
+
+
+def numbers(batches):
+    return [
+        int(label[0, 0])
+        for _, labels in map(batches.__getitem__, range(len(batches)))
+        for label in labels
+    ]
+
+
+@pytest.mark.parametrize("augment", [None, Augment(flip=True, turn=True)])
+def test_every_chip_comes_once_an_epoch_in_another_order(chips, augment):
+    batches = Batches(*chips, batch=3, augment=augment, seed=1)
+    assert len(batches) == 3
+    first = numbers(batches)
+    batches.on_epoch_end()
+    second = numbers(batches)
+    assert sorted(first) == sorted(second) == list(range(7))
+    assert first != second
+    again = Batches(*chips, batch=3, augment=augment, seed=1)
+    assert numbers(again) == first
+    images, labels = again[0]
+    assert images.shape == (3, 8, 8, 2)
+    assert (images[..., 0] == labels).all()  # image and label are of one chip
+
+
+def test_chips_are_varied_anew_in_each_epoch(chips):
+    batches = Batches(*chips, batch=7, augment=Augment(brightness=1.0), seed=1)
+    before = batches[0][0]
+    assert (batches[0][0] == before).all()
+    batches.on_epoch_end()
+    after = batches[0][0]
+    assert not np.isclose(
+        np.sort(before[..., 1].mean((1, 2))), np.sort(after[..., 1].mean((1, 2)))
+    ).all()
+
+
+def test_without_shuffling_chips_come_as_they_are(chips):
+    images, _ = Batches(*chips, batch=4, shuffle=False)[1]
+    assert (images == np.moveaxis(chips[0][4:], 1, -1)).all()
+
+
+def test_a_saved_model_scores_as_before_and_carries_its_card(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = unet(2, 2, width=4, depth=1)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    rng = np.random.default_rng(0)
+    images = rng.standard_normal((4, 2, 16, 16)).astype(np.float32)
+    model.fit(np.moveaxis(images, 1, -1), rng.integers(0, 2, (4, 16, 16)), verbose=0)
+    bands = measure_bands(images, ("a", "b"))
+    path = save_model(model, tmp_path, name="tiny", bands=bands, classes=CLASSES, dtype="float32")
+    card = read_card(path)
+    assert (card.name, card.stride, card.classes) == ("tiny", 2, CLASSES)
+    predictor = load_predictor(path, device="cpu").predictor
+    np.testing.assert_allclose(
+        predictor.predict(images), predict_bands_first(model, images), atol=1e-4
+    )
+
+
+# The check of answers
+
+
+def test_an_answer_gets_what_is_right_or_one_sentence(tmp_path, capsys, monkeypatch):
+    from types import SimpleNamespace
+
+    def exercise(answer):
+        if answer.double(3) != 6:
+            raise WrongAnswerError(f"double(3) must be 6: got {answer.double(3)}")
+        return ["double doubles"]
+
+    name = check.exercise_names()[0]
+    monkeypatch.setattr(
+        check.importlib, "import_module", lambda _: SimpleNamespace(check=exercise, __doc__="Do.")
+    )
+    answer = tmp_path / "answer.py"
+    for text, code, said in (
+        ("def double(x): return 2 * x", 0, f"right: double doubles\n{name}: all right\n"),
+        ("def double(x): return x", 1, "not yet: double(3) must be 6: got 3\n"),
+        ("", 1, f"not yet: '{answer}' has no 'double': the task names what it must have\n"),
+    ):
+        answer.write_text(text, encoding="utf-8")
+        assert check.main([name, str(answer)]) == code
+        assert capsys.readouterr().out == said
+
+
+def test_check_without_an_exercise_lists_them(capsys):
+    assert check.main([]) == 2
+    said = capsys.readouterr().err
+    assert all(name in said for name in check.exercise_names())
+    assert check.main([check.exercise_names()[0], "nowhere.py"]) == 2
+
+
+def test_every_solution_passes_its_own_check():
+    folder = Path(check.exercises.__path__[0])
+    for name in check.exercise_names():
+        assert check.check(name, folder / f"{name}.py"), name

@@ -1,0 +1,154 @@
+"""Report, pictures, card and the large scene of the lessons."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import rasterio
+
+from rs_workbench.card import Band, LegendClass
+from rs_workbench.errors import UsageError
+from rs_workbench.lessons.big_scene import write_big_scene
+from rs_workbench.lessons.card import measure_bands, measure_card, scale_images
+from rs_workbench.lessons.pictures import (
+    paint,
+    picture_of_chips,
+    picture_of_confusion,
+    picture_of_curves,
+    picture_of_map,
+)
+from rs_workbench.lessons.report import Line, write_report
+
+CLASSES = (
+    LegendClass(value=3, name="water", name_zh="水体", color="#2b6fb5"),
+    LegendClass(value=7, name="ice", color="#ffffff"),
+)
+
+
+@pytest.fixture
+def tiles():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 200, (5, 3, 32, 48)).astype(np.uint8)
+    images += np.arange(5, dtype=np.uint8)[:, None, None, None]
+    labels = rng.integers(0, 2, (5, 32, 48)).astype(np.uint8)
+    labels[:, :4] = 255
+    return images, labels
+
+
+def test_report_keeps_ours_baselines_and_published_apart(tmp_path):
+    elsewhere = tmp_path / "curves.png"
+    cv2.imwrite(str(elsewhere), np.zeros((4, 4), np.uint8))
+    page = write_report(
+        tmp_path / "report",
+        "Ice",
+        text="What was done.",
+        lines=[
+            Line("U-Net", {"OA": 0.97, "parameters": 1234567}),
+            Line("threshold", {"OA": 0.94}, "baseline"),
+            Line("course", {"OA": 0.9354}, "published", "notebook of the course"),
+        ],
+        pictures={"Curves": elsewhere},
+        facts={"data": "drawn", "seconds": 1.23456789},
+    )
+    text = page.read_text(encoding="utf-8")
+    assert "|  | OA | parameters | whose | note |" in text
+    assert "| U-Net | 0.9700 | 1,234,567 | ours |  |" in text
+    assert "| threshold | 0.9400 |  | baseline |  |" in text
+    assert "| course | 0.9354 |  | **published**, not run here | notebook of the course |" in text
+    assert "![Curves](curves.png)" in text
+    assert (page.parent / "curves.png").is_file()
+    assert "- seconds: 1.23457" in text
+    content = json.loads((page.parent / "figures.json").read_text(encoding="utf-8"))
+    assert content["lines"][2]["figures"] == {"OA": 0.9354}
+    assert "processors" in content["facts"]["machine"]
+
+
+def test_a_big_scene_is_its_tiles_each_once_before_any_twice(tmp_path, tiles):
+    images, labels = tiles
+    scene, reference = write_big_scene(
+        tmp_path, images, labels, rows=5, cols=2, pixel_size=2.5, classes=CLASSES, nodata=0
+    )
+    with rasterio.open(scene) as image, rasterio.open(reference) as truth:
+        assert image.shape == truth.shape == (160, 96)
+        assert (image.transform, image.crs) == (truth.transform, truth.crs)
+        assert image.res == (2.5, 2.5)
+        assert (image.nodata, truth.nodata) == (0, 255)
+        pixels, values = image.read(), truth.read(1)
+    assert set(np.unique(values)) == {3, 7, 255}
+    codes = np.array([3, 7])
+    seen = []
+    for row in range(5):
+        for col in range(2):
+            place = np.s_[32 * row : 32 * row + 32, 48 * col : 48 * col + 48]
+            (found,) = [i for i in range(5) if (pixels[(slice(None), *place)] == images[i]).all()]
+            seen.append(found)
+            known = labels[found] != 255
+            assert (values[place][known] == codes[labels[found][known]]).all()
+            assert (values[place][~known] == 255).all()
+    assert sorted(seen[:5]) == sorted(seen[5:]) == list(range(5))
+    assert not list(tmp_path.glob("*.part*"))
+
+
+def test_tiles_without_their_labels_are_refused(tmp_path, tiles):
+    images, labels = tiles
+    with pytest.raises(UsageError, match=r"\(5, 3, 32, 48\) and labels \(4, 32, 48\)"):
+        write_big_scene(
+            tmp_path, images, labels[1:], rows=1, cols=1, pixel_size=1, classes=CLASSES
+        )
+    with pytest.raises(UsageError, match="at least one row and column of tiles: got 0, 3"):
+        write_big_scene(tmp_path, images, labels, rows=0, cols=3, pixel_size=1, classes=CLASSES)
+
+
+def test_bands_scale_to_mean_0_and_deviation_1(tiles):
+    bands = measure_bands(tiles[0], ("red", "green", "blue"))
+    scaled = scale_images(tiles[0], bands)
+    assert scaled.dtype == np.float32
+    assert np.allclose(scaled.mean(axis=(0, 2, 3)), 0, atol=1e-4)
+    assert np.allclose(scaled.std(axis=(0, 2, 3)), 1, atol=1e-4)
+    assert all(band.low < band.mean < band.high for band in bands)
+    flat = measure_bands(np.full((1, 1, 4, 4), 7), ("flat",))
+    assert (flat[0].mean, flat[0].std) == (7, 1)
+
+
+def test_a_card_holds_the_reach_that_was_measured():
+    def blur(batch):
+        """Means of 5 x 5 pixels, as two classes."""
+        mean = np.stack([[cv2.blur(band, (5, 5)) for band in chip] for chip in batch])
+        return np.concatenate([mean, -mean], axis=1).astype(np.float32)
+
+    card = measure_card(
+        blur, name="blur", bands=[Band(name="grey")], classes=CLASSES, dtype="uint8"
+    )
+    assert (card.stride, card.reach, card.tile) == (1, 2, 256)
+    assert card.scores == "logits"
+
+
+def test_pictures_show_what_they_are_given(tmp_path, tiles):
+    images, labels = tiles
+    chips = picture_of_chips(
+        tmp_path / "chips.png", images, labels, 1 - labels, classes=CLASSES, titles=["水 a", "b"]
+    )
+    curves = picture_of_curves(
+        tmp_path / "curves.png",
+        {"loss": [2, 1], "val_loss": [2, 1.5], "accuracy": [0.5, 0.7], "learning_rate": [1, 1]},
+    )
+    matrix = picture_of_confusion(tmp_path / "matrix.png", [[5, 1], [0, 4]], CLASSES)
+    scene, reference = write_big_scene(
+        tmp_path, images, labels, rows=2, cols=2, pixel_size=1, classes=CLASSES
+    )
+    drawn = picture_of_map(tmp_path / "map.png", scene, reference, CLASSES, reference=reference)
+    blue, white = (0xB5, 0x6F, 0x2B), (255, 255, 255)
+    for path, color in ((chips, blue), (drawn, blue), (curves, white), (matrix, white)):
+        picture = cv2.imread(str(path))
+        assert min(picture.shape[:2]) > 100
+        assert (picture == color).all(axis=-1).sum() > 200
+        assert picture.std() > 5
+
+
+def test_paint_by_index_and_by_value():
+    labels = np.array([[0, 1, 255]], np.uint8)
+    by_index = paint(labels, CLASSES)
+    assert by_index[0].tolist() == [[43, 111, 181], [255, 255, 255], [220, 220, 220]]
+    values = np.array([[3, 7, 255]], np.uint8)
+    assert (paint(values, CLASSES, by_value=True) == by_index).all()
