@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tiling.buffer import near_scenes
 from tiling.label_index import LabelIndex
 
 ENOUGH_BLOCKS = 20
@@ -43,7 +44,9 @@ class Blocks:
     kept: NDArray[np.bool_]
 
 
-def make_blocks(indexes: Sequence[LabelIndex], size: int | None) -> Blocks:
+def make_blocks(
+    indexes: Sequence[LabelIndex], size: int | None, *, near: int | None = None
+) -> Blocks:
     """Cut scenes into blocks.
 
     Parameters
@@ -52,6 +55,8 @@ def make_blocks(indexes: Sequence[LabelIndex], size: int | None) -> Blocks:
         One a scene.
     size : int or None
         Side of a block, px; None to take whole scenes.
+    near : int, optional
+        Whole scenes that lie nearer to one another than this make one block, px.
 
     Returns
     -------
@@ -64,7 +69,8 @@ def make_blocks(indexes: Sequence[LabelIndex], size: int | None) -> Blocks:
     >>> make_blocks([plain_index((4, 8), cell=2)], 4).of_cell[0].tolist()
     [[0, 0, 1, 1], [0, 0, 1, 1]]
     """
-    keys = [_block_keys(index, size, scene) for scene, index in enumerate(indexes)]
+    groups = range(len(indexes)) if near is None else _group(indexes, near)
+    keys = [_block_keys(index, size, at) for index, at in zip(indexes, groups, strict=True)]
     _, numbers = np.unique(np.concatenate(keys), axis=0, return_inverse=True)
     ends = np.cumsum([len(key) for key in keys])[:-1]
     of_cell = tuple(
@@ -75,6 +81,15 @@ def make_blocks(indexes: Sequence[LabelIndex], size: int | None) -> Blocks:
     for found, index in zip(of_cell, indexes, strict=True):
         np.add.at(counts, found.ravel(), index.counts.reshape(-1, index.n_classes))
     return Blocks(size, of_cell, counts, np.zeros(len(counts), np.bool_))
+
+
+def _group(indexes: Sequence[LabelIndex], near: int) -> list[int]:
+    """Give each scene the number of its group; a chain of near scenes is one."""
+    group = list(range(len(indexes)))
+    for one, other in near_scenes(indexes, near):
+        kept, joined = sorted((group[one], group[other]))
+        group = [kept if number == joined else number for number in group]
+    return group
 
 
 def _block_keys(index: LabelIndex, size: int | None, scene: int) -> NDArray[np.int64]:

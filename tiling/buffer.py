@@ -47,7 +47,7 @@ def leave_buffer(
     [[0, -1, -1, 2, 2, -1, -1]]
     """
     left = [found.copy() for found in parts]
-    pairs = _pairs(indexes, buffer)
+    pairs = near_scenes(indexes, buffer)
     for giving, keeping in (
         (_VALIDATION, (_HELD_OUT,)),
         (_TRAINING, (_VALIDATION, _HELD_OUT)),
@@ -59,8 +59,21 @@ def leave_buffer(
     return tuple(left)
 
 
-def _pairs(indexes: Sequence[LabelIndex], buffer: int) -> list[tuple[int, int]]:
-    """Ordered pairs of scenes that lie nearer than the buffer, each scene with itself too."""
+def near_scenes(indexes: Sequence[LabelIndex], buffer: int) -> list[tuple[int, int]]:
+    """List pairs of scenes that lie nearer to each other than the buffer.
+
+    Parameters
+    ----------
+    indexes : sequence of LabelIndex
+        One a scene; without an origin, scenes lie apart.
+    buffer : int
+        px.
+
+    Returns
+    -------
+    list of (int, int)
+        Ordered pairs, each scene with itself, too.
+    """
     own = [(i, i) for i in range(len(indexes))]
     if indexes[0].origin is None:
         return own

@@ -28,6 +28,7 @@ from tiling.split_settings import SplitSettings
 from tiling.windows import Window
 
 Part = Literal["training", "validation", "held_out"]
+How = Literal["blocks", "scenes", "groups", "strips"]
 PARTS: tuple[Part, ...] = ("training", "validation", "held_out")
 NO_PART = -1
 """Value of cells that belong to no part, because they lie in the buffer."""
@@ -45,7 +46,8 @@ class Split:
     settings : SplitSettings
         How it was made.
     how : str
-        "blocks", "scenes", or "strips" where the scenes were too small for blocks.
+        "blocks", "scenes", "groups" of near scenes, or "strips" where the scenes were too small
+        for blocks.
     block : int or None
         Side of a block, px; None unless split by blocks.
     cell : int
@@ -58,7 +60,7 @@ class Split:
     """
 
     settings: SplitSettings
-    how: Literal["blocks", "scenes", "strips"]
+    how: How
     block: int | None
     cell: int
     parts: Parts
@@ -128,6 +130,8 @@ def _ways(indexes: Sequence[LabelIndex], settings: SplitSettings) -> tuple[Block
     """Give the ways to split, best first; None stands for strips."""
     if settings.block is None:
         return (*choose_blocks(indexes, settings.tile), None)
+    if settings.block == "group":
+        return (make_blocks(indexes, None, near=settings.buffer_px),)
     return (make_blocks(indexes, None if settings.block == "scene" else settings.block),)
 
 
@@ -161,12 +165,13 @@ def _one_split(
     blocks: Blocks | None,
     rng: np.random.Generator,
 ) -> Split:
-    how: Literal["blocks", "scenes", "strips"] = "strips"
+    how: How = "strips"
     if blocks is None:
         sweep: Any = {"angle": rng.uniform(0, 2 * np.pi), "order": rng.permutation(len(PARTS))}
         drawn = tuple(sweep_cells(index, settings.shares, **sweep) for index in indexes)
     else:
-        how = "blocks" if blocks.size else "scenes"
+        whole: How = "groups" if settings.block == "group" else "scenes"
+        how = "blocks" if blocks.size else whole
         of_block = assign_blocks(blocks, settings.shares, rng=rng)
         drawn = tuple(of_block[numbers] for numbers in blocks.of_cell)
     parts = leave_buffer(indexes, drawn, buffer=settings.buffer_px)

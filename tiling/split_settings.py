@@ -18,8 +18,9 @@ class SplitSettings:
         Side of a chip, px.
     shares : tuple of float
         Shares of the labelled pixels for training, validation and held-out, before the buffer.
-    block : int, "scene" or None
-        Side of a block, px; "scene" for whole scenes; None to choose.
+    block : int, "scene", "group" or None
+        Side of a block, px; "scene" for whole scenes; "group" for scenes that lie nearer to one
+        another than the buffer, which then takes nothing; None to choose.
     buffer : int or None
         Least distance between pixels of different parts, px; by default, and at least, `tile`.
     seed : int
@@ -31,7 +32,7 @@ class SplitSettings:
 
     tile: int
     shares: tuple[float, float, float] = (0.6, 0.2, 0.2)
-    block: int | Literal["scene"] | None = None
+    block: int | Literal["scene", "group"] | None = None
     buffer: int | None = None
     seed: int = 0
     tries: int = 32

@@ -194,6 +194,7 @@ def _block_text(split: Split) -> str:
     how = {
         "blocks": f"by blocks of {split.block} px",
         "scenes": "by whole scenes",
+        "groups": "by groups of near scenes",
         "strips": "into strips",
     }[split.how]
     return (

@@ -6,9 +6,9 @@ saved with the result, so that a run can be repeated from its folder.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Field
 
 from rs_workbench.training.augment import Augment
 from rs_workbench.types import Framework, Optimizer, Precision, Schedule, SplitKind
@@ -17,7 +17,7 @@ from rs_workbench.types import Framework, Optimizer, Precision, Schedule, SplitK
 class Strict(BaseModel):
     """Settings that refuse keys they do not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class TrainClass(Strict):
@@ -35,13 +35,16 @@ class TrainClass(Strict):
 class SplitChoice(Strict):
     """How scenes are cut into training, validation and held-out ground.
 
-    A block is a square of `block` px, by default as `tiling.split` chooses; the buffer between
-    the parts is at least as wide as a chip.
+    A block is a square of `block` px, or a "group" of scenes that lie nearer to one another than
+    the buffer; by default as `tiling.split` chooses. The buffer between the parts is at least as
+    wide as a chip.
     """
 
     kind: SplitKind = "blocks"
     shares: tuple[float, float, float] = (0.6, 0.2, 0.2)
-    block: int | None = Field(default=None, ge=1, description="px")
+    block: Annotated[int, Field(ge=1)] | Literal["group"] | None = Field(
+        default=None, description="px, or group"
+    )
     buffer: int | None = Field(default=None, ge=0, description="px; by default one chip")
     seed: int = Field(default=0, ge=0)
 
@@ -67,7 +70,7 @@ class TrainSettings(Strict):
         "names: such as {col}_{row}_",
     )
     bands: tuple[int | str, ...] | None = None
-    nodata: tuple[float, ...] = ()
+    nodata: tuple[Annotated[float, AllowInfNan(True)], ...] = ()
     # how chips are made
     tile: int = Field(default=256, ge=8)
     chips: int = Field(default=256, ge=1, description="drawn for each epoch")

@@ -196,6 +196,33 @@ def test_scenes_as_blocks_need_no_buffer_unless_they_are_neighbours():
         check_split(chips[0], chips[0][:1], buffer=32, origins=origins)
 
 
+def test_groups_of_near_scenes_stay_together_and_lose_nothing():
+    rows = [  # pairs and triples of touching scenes, 200 px between them
+        plain_index((64, 64), cell=16, origin=(264 * (i // 3), 64 * (i % 3)))
+        for i in range(60)
+        if i % 6 != 5
+    ]
+    split = split_scenes(rows, SplitSettings(tile=32, block="group"))
+    assert (split.how, split.block) == ("groups", None)
+    assert split.counts[3].sum() == 0
+    assert (split.counts[:3, 0] / split.counts.sum()).tolist() == pytest.approx(
+        [0.6, 0.2, 0.2], abs=0.05
+    )
+    part_of = {}
+    for index, found in zip(rows, split.parts, strict=True):
+        assert (found == found[0, 0]).all()
+        part_of.setdefault(index.origin[0], set()).add(int(found[0, 0]))
+    assert all(len(parts) == 1 for parts in part_of.values())
+    scenes = split_scenes(rows, SplitSettings(tile=32, block="scene"))
+    assert scenes.counts[3].sum() > 0
+
+
+def test_scenes_without_a_place_are_groups_of_their_own():
+    scenes = [plain_index((64, 64), cell=16)] * 30
+    split = split_scenes(scenes, SplitSettings(tile=32, block="group"))
+    assert np.bincount([found[0, 0] for found in split.parts]).tolist() == [18, 6, 6]
+
+
 def test_narrow_scenes_are_cut_into_strips():
     split = split_scenes([plain_index((80, 600), cell=16)], SplitSettings(tile=64))
     assert (split.how, split.block) == ("strips", None)
