@@ -1,4 +1,4 @@
-"""The Keras learner with Keras on torch, in a process of its own."""
+"""The Keras learner and its optimisers with Keras on torch, in a process of their own."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ def test_keras_on_torch_learns_the_same_way():
         "RSW_ABSENT": "tensorflow,tf2onnx",
         "PYTHONPATH": os.pathsep.join([str(ROOT / "tests" / "absent"), str(ROOT)]),
     }
-    checks = Path(__file__).with_name("test_keras_learner.py")
+    files = ("test_keras_learner.py", "test_keras_optimizers.py")
+    checks = [Path(__file__).with_name(name) for name in files]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", checks, "-q", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", *checks, "-q", "-p", "no:cacheprovider"],
         capture_output=True,
         text=True,
         timeout=550,
