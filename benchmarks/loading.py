@@ -3,7 +3,7 @@
 Chips are drawn, read from compressed GeoTIFF, scaled and turned, as in training; beside it the
 same chips are cut from arrays that hold the whole scene, scaled, in memory. Both are turned and
 stacked by the same threads. The first epoch decodes the files; later ones find what fits into the
-cache (256 MB).
+cache (128 MiB). Memory is measured on plainer scenes of uint8, which are quick to write.
 """
 
 from __future__ import annotations
@@ -38,23 +38,27 @@ from tiling import Window
 from tiling.chips import Chip, make_chip
 from tiling.sampler import draw_chip
 
-SIDES = (2048, 4096, 8192)
+SIDE, SIDES = 2048, (2048, 4096, 8192, 16384)
+N_PLAIN, PATCH = 3, 64
 WORKERS = (1, 2, 4)
 ROUNDS = 3
 Batches = Callable[[int], Iterator[Batch]]
+
+
+def profile(side: int, n_bands: int = 1) -> dict[str, object]:
+    return {
+        "driver": "GTiff", "height": side, "width": side, "count": n_bands, "dtype": "uint8",
+        "crs": "EPSG:32633", "transform": from_origin(4e5, 5.8e6, 10, 10), "tiled": True,
+        "blockxsize": STRIP, "blockysize": STRIP, "compress": "deflate", "zlevel": 1,
+    }  # fmt: skip
 
 
 def write_labels(path: Path, side: int) -> Path:
     """Write the classes of `write_scene`, if they are not there yet."""
     if path.exists():
         return path
-    profile = {
-        "driver": "GTiff", "height": side, "width": side, "count": 1, "dtype": "uint8",
-        "crs": "EPSG:32633", "transform": from_origin(4e5, 5.8e6, 10, 10), "tiled": True,
-        "blockxsize": STRIP, "blockysize": STRIP, "compress": "deflate",
-    }  # fmt: skip
     half = path.with_suffix(".part")
-    with rasterio.open(half, "w", **profile) as file:
+    with rasterio.open(half, "w", **profile(side)) as file:
         for row in range(0, side, STRIP):
             labels = pixels_and_labels(range(row, row + STRIP), side)[1]
             file.write(labels, 1, window=RasterWindow(0, row, side, STRIP))
@@ -62,9 +66,39 @@ def write_labels(path: Path, side: int) -> Path:
     return path
 
 
+def write_plain(folder: Path, side: int) -> tuple[Path, Path]:
+    """Write squares of one class under noise, strip by strip, if they are not there yet."""
+    paths = tuple(folder / f"plain_{name}_{side}x{side}.tif" for name in ("scene", "labels"))
+    if all(path.exists() for path in paths):
+        return paths
+    folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(0)
+    noise = random.integers(0, 32, (N_PLAIN, STRIP, side), np.uint8)
+    halves = [path.with_suffix(".part") for path in paths]
+    with (
+        rasterio.open(halves[0], "w", **profile(side, N_PLAIN)) as scene,
+        rasterio.open(halves[1], "w", **profile(side)) as labels,
+    ):
+        for row in range(0, side, STRIP):
+            place = RasterWindow(0, row, side, STRIP)
+            patches = random.integers(0, N_CLASSES, (STRIP // PATCH, side // PATCH), np.uint8)
+            classes = patches.repeat(PATCH, axis=0).repeat(PATCH, axis=1)
+            labels.write(classes, 1, window=place)
+            shifted = np.roll(noise, random.integers(side), axis=2)
+            scene.write(shifted + 32 * classes, window=place)
+    for half, path in zip(halves, paths, strict=True):
+        half.rename(path)
+    return paths
+
+
 def settings_of(folder: Path, side: int, **changes: object) -> TrainSettings:
     scene = write_scene(folder / f"scene_{side}x{side}.tif", side, side)
-    labels = write_labels(folder / f"labels_{side}x{side}.tif", side)
+    return make_settings(
+        scene, write_labels(folder / f"labels_{side}x{side}.tif", side), **changes
+    )
+
+
+def make_settings(scene: Path, labels: Path, **changes: object) -> TrainSettings:
     classes = tuple(TrainClass(value=k, name=f"class {k}") for k in range(N_CLASSES))
     return TrainSettings(
         scenes=(str(scene),), labels=(str(labels),), classes=classes, tile=256, **changes
@@ -91,8 +125,8 @@ def in_memory(data: TrainingData) -> Batches:
         found = augment_batch(
             [cut(c) for c in chips], settings.augment, seeds=[c.seed for c in chips]
         )
-        images, labels = (np.stack([getattr(c, n) for c in found]) for n in ("image", "labels"))
-        return Batch(images, labels, tuple(chips))
+        images, labels, valid = (np.stack(part) for part in zip(*found, strict=True))
+        return Batch(images, labels, tuple(chips), valid)
 
     def batches(epoch: int) -> Iterator[Batch]:
         n_batches = -(-settings.chips // settings.batch)
@@ -140,7 +174,7 @@ def measure_alone(folder: Path, side: int) -> dict[str, float]:
 def run_alone(folder: Path, side: int) -> None:
     libraries = peak_mib()
     started = time.perf_counter()
-    data = open_data(settings_of(folder, side, chips=512))
+    data = open_data(make_settings(*write_plain(folder, side), chips=512))
     opened = time.perf_counter() - started
     for epoch in range(2):
         cost(partial(training_batches, data), epoch, lambda _: None)
@@ -157,38 +191,48 @@ def step_of_unet(data: TrainingData) -> Callable[[Batch], object]:
     return lambda batch: learner.step(batch.images, batch.labels, 1e-3)
 
 
-@click.command()
-@click.option("--folder", type=Path, default=FOLDER, show_default=True)
-@click.option("--chips", default=256, show_default=True, help="of an epoch")
-@click.option("--alone", type=int, hidden=True)
-def main(folder: Path, chips: int, alone: int | None) -> None:
-    if alone:
-        run_alone(folder, alone)
-        return
-    print_machine("numpy", "rasterio", "opencv-python-headless", "torch")
+def measure_speed(folder: Path, chips: int) -> None:
     rows = []
     for workers in WORKERS:
-        settings = settings_of(folder, SIDES[0], chips=chips, workers=workers)
+        settings = settings_of(folder, SIDE, chips=chips, workers=workers)
         rows.append([f"reading, {workers} threads", *compare(open_data(settings), lambda _: None)])
     if find_spec("torch"):
         options = {"width": 16, "depth": 3}
-        settings = settings_of(folder, SIDES[0], chips=chips // 8, network_options=options)
+        settings = settings_of(folder, SIDE, chips=chips // 8, network_options=options)
         data = open_data(settings)
         rows.append(["training a small U-Net", *compare(data, step_of_unet(data))])
     header = ["", "chips/s from files", "from memory", "ratio"]
     print_table([*header, "chips/CPU s from files", "from memory", "ratio"], rows)
     print()
+
+
+def measure_memory(folder: Path) -> None:
     rows = []
     for side in SIDES:
-        settings_of(folder, side)
+        write_plain(folder, side)
         found = measure_alone(folder, side)
         left = found["peak"] - found["cache"] - found["libraries"]
         rows.append([
-            f"{side} x {side}", f"{side * side * 9 >> 20}", f"{found['open']:.1f}",
+            f"{side} x {side}", f"{side * side * (N_PLAIN + 2) >> 20}", f"{found['open']:.1f}",
             *(f"{found[name]:.0f}" for name in ("peak", "libraries", "cache")), f"{left:.0f}",
         ])  # fmt: skip
     header = ["scene", "MiB unpacked", "s to open", "peak MiB", "libraries", "cache", "the rest"]
     print_table(header, rows)
+
+
+@click.command()
+@click.option("--folder", type=Path, default=FOLDER, show_default=True)
+@click.option("--chips", default=256, show_default=True, help="of an epoch")
+@click.option("--memory", is_flag=True, help="only the table of memory")
+@click.option("--alone", type=int, hidden=True)
+def main(folder: Path, chips: int, memory: bool, alone: int | None) -> None:
+    if alone:
+        run_alone(folder, alone)
+        return
+    print_machine("numpy", "rasterio", "opencv-python-headless", "torch")
+    if not memory:
+        measure_speed(folder, chips)
+    measure_memory(folder)
 
 
 if __name__ == "__main__":

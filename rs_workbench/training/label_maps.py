@@ -28,6 +28,9 @@ from rs_workbench.types import LabelMap
 from tiling.label_index import IGNORE
 from tiling.windows import Window
 
+CACHE_BYTES = 16 << 20
+"""Of GDAL's block cache: small, since what is read is kept as pieces."""
+
 
 class Labels(Protocol):
     """Reads labels of one scene, in one thread."""
@@ -186,7 +189,8 @@ class RasterLabelReader:
     """
 
     def __init__(self, labels: RasterLabels) -> None:
-        self._labels, self._reader = labels, LabelReader(labels.source)
+        self._labels = labels
+        self._reader = LabelReader(labels.source, cache_bytes=CACHE_BYTES)
         self._table, self._known = _byte_tables(labels.source)
 
     def read(self, window: Window) -> LabelMap:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rs_workbench.training.augment import augment_batch
 from rs_workbench.training.chip_pixels import ChipPixels
@@ -35,11 +36,14 @@ class Batch(NamedTuple):
         Class indexes, or `IGNORE`.
     chips : tuple of Chip
         Where they are from.
+    valid : ndarray of bool, shape (N, H, W)
+        False where there is no data.
     """
 
     images: Image
     labels: Labels
     chips: tuple[Chip, ...]
+    valid: NDArray[np.bool_]
 
 
 MakeBatch = Callable[[ChipReader, int], Batch]
@@ -175,8 +179,8 @@ def _cored(pixels: ChipPixels, chip: Chip) -> ChipPixels:
 
 
 def _join(pixels: Sequence[ChipPixels], chips: Sequence[Chip]) -> Batch:
-    images = np.stack([one.image for one in pixels])
-    return Batch(images, np.stack([one.labels for one in pixels]), tuple(chips))
+    images, labels, valid = (np.stack(part) for part in zip(*pixels, strict=True))
+    return Batch(images, labels, tuple(chips), valid)
 
 
 def batch_hash(batches: Iterable[Batch]) -> str:

@@ -18,6 +18,7 @@ from rs_workbench.training.history import write_whole
 from rs_workbench.training.loader import part_batches
 from rs_workbench.training.pictures_draw import Row, draw_rows
 from rs_workbench.training.validation import score_batch
+from tiling.label_index import IGNORE
 
 if TYPE_CHECKING:
     from rs_workbench.training.data import TrainingData
@@ -168,6 +169,7 @@ def draw_picture(
     rows: list[Row] = []
     for batch in part_batches(data, chips):
         best = score_batch(learner, batch.images).argmax(axis=1).astype(np.uint8)
+        best[~batch.valid] = IGNORE
         for image, labels, found, chip in zip(
             batch.images, batch.labels, best, batch.chips, strict=True
         ):

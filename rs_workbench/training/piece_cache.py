@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tiling.windows import round_up
 
-CACHE_BYTES = 256 << 20
+CACHE_BYTES = 128 << 20
 PIECE_BYTES = 8 << 20
 """Most bytes of a piece: a scene that has no more is one piece."""
 _LEAST_SIDE = 256

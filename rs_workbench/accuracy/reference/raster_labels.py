@@ -90,10 +90,12 @@ class LabelReader:
     ----------
     source : LabelSource
         What to read.
+    cache_bytes : int
+        Budget of GDAL's block cache, in bytes.
     """
 
-    def __init__(self, source: LabelSource) -> None:
-        self._source = source
+    def __init__(self, source: LabelSource, *, cache_bytes: int = CACHE_BYTES) -> None:
+        self._source, self._cache_bytes = source, cache_bytes
         self._stack = ExitStack()
         self._opened: rasterio.DatasetReader | None = None
 
@@ -135,7 +137,7 @@ class LabelReader:
 
     def _dataset(self) -> rasterio.DatasetReader:
         if self._opened is None:
-            self._stack.enter_context(gdal_settings(CACHE_BYTES))
+            self._stack.enter_context(gdal_settings(self._cache_bytes))
             self._opened = self._stack.enter_context(open_dataset(self._source.scene.path))
             if self._source.grid is not None:
                 warped = _warped(self._opened, self._source, self._source.grid)
