@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -28,6 +30,7 @@ def cut_chips(
     parts: tuple[Part, ...] = get_args(PartName),
     epoch: int = 0,
     on_progress: OnProgress | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Write the chips that a training run would learn from and be scored on.
 
@@ -43,6 +46,8 @@ def cut_chips(
         Of the training chips, from 0.
     on_progress : callable, optional
         Called with (chips done, chips).
+    log : callable, optional
+        Takes lines for the user while the scenes are opened.
 
     Returns
     -------
@@ -55,11 +60,11 @@ def cut_chips(
         Whatever is wrong, in one sentence.
     """
     from rs_workbench.training.chip_files import check_folder_free, write_chips
-    from rs_workbench.training.data import open_data
+    from rs_workbench.training.opening import open_aloud
 
     folder = Path(folder)
     check_folder_free(folder)
-    data = open_data(settings)
+    data = open_aloud(settings, log or (lambda line: None))
     chips = write_chips(data, folder, parts=parts, epoch=epoch, on_progress=on_progress)
     return {
         "folder": str(folder),
@@ -121,6 +126,7 @@ def command(
             parts=parts or get_args(PartName),
             epoch=epoch,
             on_progress=on_folder(output, 1, 1),
+            log=None if style == "none" else partial(click.echo, err=True),
         )
     if as_json:
         click.echo(json.dumps(done, indent=2, ensure_ascii=False))

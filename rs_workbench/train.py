@@ -79,8 +79,8 @@ def train(
     _refuse_finished(folder, settings, overwrite=overwrite, allow_leaks=allow_leaks)
     import_framework(settings.framework)
     check_network_options(settings)
-    runs = _open_runs(settings, folder, allow_leaks=allow_leaks)
     listeners = Listeners(on_step, on_epoch, log=log)
+    runs = _open_runs(settings, folder, listeners.tell, allow_leaks=allow_leaks)
     results = [_train_once(data, one, overwrite, listeners) for one, data in runs.items()]
     if len(results) > 1:
         from rs_workbench.training.leaking import compare_splits, comparison_text, write_comparison
@@ -111,19 +111,19 @@ def _refuse_finished(
 
 
 def _open_runs(
-    settings: TrainSettings, folder: Path, *, allow_leaks: bool
+    settings: TrainSettings, folder: Path, say: Callable[[str], None], *, allow_leaks: bool
 ) -> dict[Path, TrainingData]:
     """Open what is to be trained, by folder: a second run on blocks where a leak is allowed."""
-    from rs_workbench.training.data import open_data
     from rs_workbench.training.leaking import on_blocks, refuse_leaks
+    from rs_workbench.training.opening import open_aloud
     from rs_workbench.training.run_folder import BLOCKS
 
-    data = open_data(settings)
+    data = open_aloud(settings, say)
     if not allow_leaks:
         refuse_leaks(data)
     runs = {folder: data}
     if data.leaks:
-        runs[folder / BLOCKS] = open_data(on_blocks(settings))
+        runs[folder / BLOCKS] = open_aloud(on_blocks(settings), say)
     return runs
 
 
@@ -190,13 +190,14 @@ def command(
     chosen = _settings(context, settings, quick=quick)
     check_processes(chosen)
     folder = Path(output or f"{chosen.network}_{chosen.framework}")
+    speak = not quiet and not as_json
     if dry_run:
-        summary.print_plan(_plan(chosen, allow_leaks), as_json=as_json)
+        say = summary.say if speak and progress != "none" else None
+        summary.print_plan(_plan(chosen, say, allow_leaks=allow_leaks), as_json=as_json)
         return
     if not leads():
         follow(chosen, folder)
         return
-    speak = not quiet and not as_json
     with show_epochs("none" if quiet else progress, chosen.epochs) as (on_epoch, on_step):
         result = train(
             chosen,
@@ -227,15 +228,24 @@ def _settings(context: click.Context, file: str | None, *, quick: bool) -> Train
     return settings_from(file, changes, quick=quick)
 
 
-def _plan(settings: TrainSettings, allow_leaks: bool) -> TrainingData:
+def _plan(
+    settings: TrainSettings, say: Callable[[str], None] | None, *, allow_leaks: bool
+) -> TrainingData:
     from rs_workbench.training.chosen_weights import weigh_classes
-    from rs_workbench.training.data import open_data
     from rs_workbench.training.leaking import refuse_leaks
+    from rs_workbench.training.opening import check_network, open_aloud
+    from rs_workbench.training.run import Listeners
+    from rs_workbench.training.settings_check import is_installed
 
-    data = open_data(settings)
+    tell = Listeners(log=say).tell
+    data = open_aloud(settings, tell)
     if not allow_leaks:
         refuse_leaks(data)
     weigh_classes(data)
+    if is_installed(settings.framework):
+        check_network(data)
+    else:
+        tell(f"{settings.framework} is not installed, so the network was not tried")
     return data
 
 

@@ -81,16 +81,16 @@ class Difference:
     @property
     def verdict(self) -> str:
         """What may be said: better, worse, or that no difference is shown."""
-        if math.isnan(self.low):
+        if math.isnan(self.low) or math.isnan(self.adjusted_p_value):
             return "not tested"
-        beyond = self.low > 0 or self.high < 0
+        beyond = (self.low > 0 or self.high < 0) and self.value != 0
         if not beyond or not self.adjusted_p_value < LEVEL:
             return "no difference shown"
         word = "better" if self.value > 0 else "worse"
-        seeds = [one > 0 for one in self.by_seed.values()]
+        seeds = list(self.by_seed.values())
         if len(seeds) == 1:
             return f"{word} on this ground, with one seed"
-        agreeing = sum(one == (self.value > 0) for one in seeds)
+        agreeing = sum(one * self.value > 0 for one in seeds)  # 0 agrees with neither
         return word if agreeing == len(seeds) else f"{word}, with {agreeing} of {len(seeds)} seeds"
 
 

@@ -13,7 +13,7 @@ from rs_workbench.errors import UsageError
 from rs_workbench.progress import OnProgress
 from rs_workbench.raster_scene import Scene
 from rs_workbench.training.ground import Ground, GroundReader
-from rs_workbench.training.label_maps import Source, open_label_maps
+from rs_workbench.training.label_maps import open_label_maps
 from rs_workbench.training.origins import Origins, find_origins
 from rs_workbench.training.parts import Parts, make_parts
 from rs_workbench.training.scene_list import open_scenes, same_bands
@@ -85,11 +85,6 @@ class TrainingData:
     def wavelengths(self) -> tuple[float | None, ...]:
         """Centre wavelengths of the bands in the first scene, nm."""
         return tuple(self.scenes[0].wavelengths[band - 1] for band in self.bands)
-
-    @property
-    def label_sources(self) -> tuple[Source, ...]:
-        """Labels, one source a scene; ``source.open().read(window)`` gives class indexes."""
-        return self.ground.sources
 
     @property
     def training(self) -> Sampler | tuple[Chip, ...]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rs_workbench.accuracy.report.files import write_report
 from rs_workbench.errors import WorkbenchError
 from rs_workbench.memory import peak_rss_mib
+from rs_workbench.training.held_out import all_warnings
 from rs_workbench.training.held_out_blocks import write_blocks
 from rs_workbench.training.history import draw_history
 from rs_workbench.training.loader import batch_hash, part_batches, training_batches
@@ -65,7 +66,7 @@ def write_result(
     """
     card = make_card(data, fit, held_out)
     model = fit.learner.export(folder, card)
-    warnings = [*data.warnings, *held_out.warnings]
+    warnings = all_warnings(data, held_out)
     onnx = None
     if settings.onnx:
         try:

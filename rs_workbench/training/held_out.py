@@ -215,12 +215,7 @@ def _warnings(data: TrainingData, model: HeldOutBlocks) -> Iterator[str]:
     if not total.sum():
         yield "no held-out pixel has a label: nothing can be said of how good the model is"
         return
-    absent = [c.name for c, n in zip(data.classes, total.sum(axis=0), strict=True) if not n]
-    if absent:
-        yield (
-            f"no held-out pixel is labelled {' or '.join(absent)}: how well that is mapped cannot "
-            "be said"
-        )
+    yield from _absent(data, total)
     if not enough(model.confusion):
         yield (
             f"the held-out chips lie in {len(model.places)} blocks of {model.side} px, and an "
@@ -228,6 +223,37 @@ def _warnings(data: TrainingData, model: HeldOutBlocks) -> Iterator[str]:
         )
     if data.settings.forest_pixels and not has_scikit_learn():
         yield NO_FOREST
+
+
+def _absent(data: TrainingData, total: NDArray[np.int64]) -> Iterator[str]:
+    """Say which classes no held-out pixel has."""
+    absent = [c.name for c, n in zip(data.classes, total.sum(axis=0), strict=True) if not n]
+    if absent:
+        yield (
+            f"no held-out pixel is labelled {' or '.join(absent)}: how well that is mapped cannot "
+            "be said"
+        )
+
+
+def all_warnings(data: TrainingData, result: HeldOutResult) -> list[str]:
+    """Join the warnings of a run, each thing said once.
+
+    Parameters
+    ----------
+    data : TrainingData
+        A split by blocks has warned of the classes that the held-out part lacks.
+    result : HeldOutResult
+        Its report warns of them again, for it stands alone.
+
+    Returns
+    -------
+    list of str
+        Those of the data first.
+    """
+    told = set(data.warnings)
+    if data.split is not None:
+        told |= set(_absent(data, result.confusion))
+    return [*data.warnings, *(one for one in result.warnings if one not in told)]
 
 
 def card_scores(result: HeldOutResult) -> HeldOut | None:

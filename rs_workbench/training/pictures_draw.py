@@ -32,7 +32,7 @@ class Row(NamedTuple):
     scene : ndarray of uint8, shape (H, W, 3)
         Its picture.
     labels, prediction : ndarray of uint8, shape (H, W)
-        Class indexes; labels are `IGNORE` where nothing is known.
+        Class indexes; labels are `IGNORE` where nothing is known, both where there is no data.
     """
 
     scene: NDArray[np.uint8]
@@ -135,7 +135,7 @@ def _add_legend(figure: Figure, classes: Sequence[LegendClass]) -> None:
     from matplotlib.patches import Rectangle
 
     entries = [*((entry.color, drawable(class_label(entry))) for entry in classes)]
-    entries.append((UNLABELLED, "unlabelled"))
+    entries.append((UNLABELLED, "unlabelled, no data"))
     height = _LEGEND_ROW * len(entries)
     axes = _axes(figure, _EDGE + 3 * (_SIDE + _GAP), _HEAD + _TITLE, (height, _LEGEND_WIDTH))
     axes.axis("off")

@@ -85,9 +85,12 @@ def same_bands(scenes: Sequence[Scene], wanted: Sequence[int | str] | None) -> t
     ------
     SceneError
         If a scene lacks a band, or scenes differ.
+    UsageError
+        If a band is chosen twice.
     """
     names = None if wanted is None else [str(band) for band in wanted]
     first = choose_bands(scenes[0], names)
+    _refuse_twice(first, names)
     for scene in scenes[1:]:
         bands = choose_bands(scene, names)
         if bands == first:
@@ -103,6 +106,15 @@ def same_bands(scenes: Sequence[Scene], wanted: Sequence[int | str] | None) -> t
             f"{chosen[1]} in '{scene.name}': bring the files to one order of bands"
         )
     return first
+
+
+def _refuse_twice(bands: Sequence[int], names: Sequence[str] | None) -> None:
+    twice = next((band for band in bands if bands.count(band) > 1), None)
+    if twice is not None:
+        raise UsageError(
+            f"band {twice} is chosen {bands.count(twice)} times, by bands "
+            f"{', '.join(names or map(str, bands))}: name each band once"
+        )
 
 
 def find_labels(patterns: Sequence[str]) -> tuple[list[str], list[str]]:

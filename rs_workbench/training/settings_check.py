@@ -78,6 +78,7 @@ def _check_classes(classes: Sequence[TrainClass], unlabelled: Sequence[int | str
                 f"each class needs a {what} of its own: got {twice} for {found.count(twice)} of "
                 f"{len(classes)} classes"
             )
+    _refuse_alike([one.name for one in classes])
     meant: dict[int | str, str] = dict.fromkeys(unlabelled, "unlabelled")
     for one in classes:
         for label in one.labels:
@@ -85,6 +86,18 @@ def _check_classes(classes: Sequence[TrainClass], unlabelled: Sequence[int | str
                 raise UsageError(
                     f"a label means one class: got {label} for '{meant[label]}' and '{one.name}'"
                 )
+
+
+def _refuse_alike(names: Sequence[str]) -> None:
+    """Refuse names that labels in vector files could not tell apart."""
+    alike: dict[str, str] = {}
+    for name in names:
+        other = alike.setdefault(" ".join(name.casefold().split()), name)
+        if other != name:
+            raise UsageError(
+                f"class names must differ by more than upper case, lower case and spaces: got "
+                f"'{other}' and '{name}' (rename one)"
+            )
 
 
 def default_framework() -> Framework:

@@ -111,3 +111,14 @@ def test_verdicts_tell_when_seeds_disagree() -> None:
     assert seeds.verdict == "better, with 2 of 3 seeds"
     worse = replace(seeds, value=-0.1, low=-0.2, high=-0.05, by_seed={0: -0.1, 1: -0.1})
     assert worse.verdict == "worse"
+
+
+def test_a_seed_without_a_difference_agrees_with_neither() -> None:
+    base = difference({0: blocks(0, 0.9)}, {0: blocks(1, 0.8)})
+    better = replace(base, by_seed={0: 0.1, 1: 0.0})
+    assert better.verdict == "better, with 1 of 2 seeds"
+    worse = replace(base, value=-0.1, low=-0.2, high=-0.05, by_seed={0: -0.2, 1: 0.0})
+    assert worse.verdict == "worse, with 1 of 2 seeds"
+    assert (replace(base, by_seed={0: 0.0, 1: 0.0}).spread) == 0
+    assert replace(base, value=0.0).verdict == "no difference shown"
+    assert replace(base, adjusted_p_value=float("nan")).verdict == "not tested"

@@ -27,6 +27,7 @@ class Batch(NamedTuple):
     images: np.ndarray
     labels: np.ndarray
     chips: tuple
+    valid: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +138,7 @@ def training_batches(data, epoch):
 def _batch(data, chips):
     images = np.stack([data.images[c.scene][:, *c.window.slices] for c in chips])
     labels = np.stack([data.label_maps[c.scene][c.window.slices] for c in chips])
-    return Batch(images, labels, chips)
+    return Batch(images, labels, chips, np.isfinite(images).all(axis=1))
 
 
 class FakeLearner:

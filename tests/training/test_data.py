@@ -10,7 +10,7 @@ import rasterio
 from rs_workbench.errors import SceneError, UsageError, WorkbenchError
 from rs_workbench.training.data import open_data
 from rs_workbench.training.ground import Ground, GroundReader
-from rs_workbench.training.loader import training_batches
+from rs_workbench.training.loader import part_batches, training_batches
 from rs_workbench.training.piece_cache import PieceCache
 from rs_workbench.training.statistics import measure_bands
 from tests.training.scenes import CLASSES, draw, folder_settings, settings_for, write_pair
@@ -144,6 +144,20 @@ def test_nodata_is_neither_measured_nor_labelled(tmp_path):
     with GroundReader(data.ground) as reader:
         read = reader.labels(0, Window(0, 0, 96, 128))
     assert (read[empty] == IGNORE).all()
+
+
+def test_batches_say_where_there_is_no_data(tmp_path):
+    scene, _ = write_pair(tmp_path, nodata=0)
+    here = np.arange(128)[None, None] // 10 == 4
+    rewrite(scene, lambda pixels: np.where(here, 0, pixels).astype(np.uint16))
+    data = open_data(folder_settings(tmp_path))
+    seen = np.zeros((96, 128), bool)
+    for batch in part_batches(data, [*data.validation, *data.held_out]):
+        for chip, valid, labels in zip(batch.chips, batch.valid, batch.labels, strict=True):
+            seen[chip.window.slices] |= ~valid
+            assert (labels[~valid] == IGNORE).all()
+    assert seen.any()
+    assert set(np.flatnonzero(seen.any(axis=0))) <= set(range(40, 50))
 
 
 def test_a_constant_band_is_told_and_does_no_harm(tmp_path):

@@ -75,6 +75,23 @@ def test_result_json_has_the_promised_keys_and_agrees_with_the_blocks(tmp_path):
     assert gain["mean_iou_gain"] == pytest.approx(read["held_out"]["mean_iou"] - gain["mean_iou"])
 
 
+def test_a_class_that_is_not_held_out_is_warned_of_once(tmp_path):
+    data = make_data()
+    labels = tuple(np.where(found == 2, np.uint8(255), found) for found in data.label_maps)
+    said = "the held-out part has no pixel of 'forest', so its accuracy stays unknown: ..."
+    for split, count in ((object(), 0), (None, 1)):  # by blocks, which warns; by chance
+        few = make_data(label_maps=labels, warnings=(said,) * (split is not None), split=split)
+        found = held_out.HeldOutResult(
+            *(np.diag([5, 5, 0]), None, {}, "", None),
+            warnings=("no held-out pixel is labelled forest: how well that is mapped cannot be "
+            "said", "another"),
+        )  # fmt: skip
+        told = held_out.all_warnings(few, found)
+        assert sum("no held-out pixel is labelled" in one for one in told) == count
+        assert told[-1] == "another"
+        assert (said in told) is (split is not None)
+
+
 def test_what_is_undefined_is_null(tmp_path):
     data = make_data()
     labels = tuple(np.where(found == 2, np.uint8(255), found) for found in data.label_maps)

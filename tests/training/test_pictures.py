@@ -60,6 +60,23 @@ def test_unlabelled_pixels_are_grey_and_the_share_is_of_labelled_ones(tmp_path):
     assert CLASSES[1].color in found
 
 
+def test_where_there_is_no_data_nothing_is_predicted(tmp_path, monkeypatch):
+    data, rows = make_data(size=32), []
+
+    def half_empty(data, chips):
+        for batch in fakes.part_batches(data, chips):
+            batch.valid[:, :8] = False
+            yield batch
+
+    monkeypatch.setattr(pictures, "part_batches", half_empty)
+    monkeypatch.setattr(pictures, "draw_rows", lambda found, *_, **__: rows.extend(found) or b"")
+    draw_best(tmp_path, FakeLearner(), data, epoch=1)
+    for row in rows:
+        assert (row.prediction[:8] == IGNORE).all()
+        assert (row.prediction[8:] != IGNORE).all()
+    assert rows
+
+
 @pytest.mark.parametrize(("bands", "names"), [((2,), ("green",)), ((4, 1), ("nir", "blue"))])
 def test_scenes_without_red_green_and_blue_are_shown_in_grey(tmp_path, bands, names):
     data = make_data(size=32)

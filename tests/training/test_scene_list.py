@@ -109,6 +109,8 @@ def test_bands_are_the_same_in_all_scenes(tmp_path):
     ]
     scenes = open_scenes(given)
     assert same_bands(scenes, [2, "red"][:1]) == (2,)
+    with pytest.raises(UsageError, match=r"band 2 is chosen 2 times, by bands nir, 2: name each"):
+        same_bands(scenes[:1], ["nir", 2])
     with pytest.raises(SceneError, match=r"1, 2, 3, but 'b.tif' has 1, 2"):
         same_bands(scenes, None)
     with pytest.raises(SceneError, match=r"nir, red are number 2, 1 in 'a.tif', but 1, 2 in"):

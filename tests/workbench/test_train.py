@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +19,6 @@ from rs_workbench.training.epoch_progress import EpochLines, show_epochs
 from rs_workbench.training.leaking import on_blocks, refuse_leaks
 from rs_workbench.training.network_options import check_network_options
 from rs_workbench.training.settings_file import make_settings
-from rs_workbench.training.yaml_file import parse_yaml
 from tests.training.train_cases import draw_scene, small_settings
 
 
@@ -77,6 +75,10 @@ def test_it_is_a_verb_and_lists_its_recipes() -> None:
         (["dunes", "--loss", "dyce"], 2, "there is no loss 'dyce', did you mean 'dice'?"),
         (["dunes", "--set", "epoch=3"], 2, "there is no setting 'epoch', did you mean 'epochs'?"),
         (["dunes", "--block", "8"], 2, "got block=8 px and tile=256 px"),
+        (["dunes", "--learning-rate", "inf"], 2, "learning_rate must be a finite number: got inf"),
+        (["dunes", "--learning-rate", "nan"], 2, "learning_rate must be a finite number: got nan"),
+        (["dunes", "--class-weights", "1,inf"], 2, "class_weights must be "),
+        (["dunes", "--classes", "1=Ice,2=ice"], 2, "got 'Ice' and 'ice' (rename one)"),
         (["--scene", "no.tif", "--labels", "no2.tif"], 1, "no.tif"),
     ],
 )
@@ -90,48 +92,6 @@ def test_mistakes_get_one_sentence_and_an_exit_code(
     assert said in done.stderr
     assert "Traceback" not in done.output
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_dry_run_prints_settings_that_repeat_it_and_writes_nothing(
-    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    arguments = [*scene_of(drawn), "--framework", "torch", "--epochs", "7", "--dry-run"]
-    first = rsw_train(*arguments)
-    assert first.exit_code == 0, first.output
-    assert "# unet in torch: 7 epochs, 224 steps of 8 chips of 16 px" in first.stdout
-    assert "# 1 scene, bands 1, 2" in first.stdout
-    assert "none leaks" in first.stdout
-    assert parse_yaml(first.stdout, "it")["epochs"] == 7
-    assert list(tmp_path.iterdir()) == []
-    (tmp_path / "mine.yaml").write_text(first.stdout, encoding="utf-8")
-    again = rsw_train("mine.yaml", "--dry-run")
-    assert again.stdout == first.stdout
-
-
-def test_a_dry_run_as_json(drawn: Path) -> None:
-    done = rsw_train(*scene_of(drawn), "--dry-run", "--json")
-    found = json.loads(done.stdout)
-    assert found["settings"]["tile"] == 16
-    plan = found["plan"]
-    assert plan["leaks"] == 0
-    assert [entry["name"] for entry in plan["classes"]] == ["a", "b", "c"]
-    assert all(entry["pixels"][p] > 0 for entry in plan["classes"] for p in ("training",))
-
-
-def test_a_dry_run_refuses_weights_for_fewer_classes(drawn: Path) -> None:
-    done = rsw_train(*scene_of(drawn), "--class-weights", "1,2", "--dry-run")
-    assert done.exit_code == 2
-    assert "class weights" in done.stderr
-
-
-def test_a_split_that_leaks_is_refused_with_its_numbers(drawn: Path) -> None:
-    done = rsw_train(*scene_of(drawn), "--split", "random", "--dry-run")
-    assert done.exit_code == 2
-    data = open_data(small_settings(drawn, "torch", split={"kind": "random"}))
-    assert f"{data.leaks} of {len(data.training)} training chips overlap or lie" in done.stderr
-    assert "--allow-leaks" in done.stderr
-    assert rsw_train(*scene_of(drawn), "--split", "random", "--dry-run", "--allow-leaks").stdout
 
 
 def test_blocks_do_not_leak(drawn: Path) -> None:
