@@ -83,7 +83,7 @@ def test_dealt_chips_come_lap_after_lap(data):
 def test_pixels_are_scaled_and_labels_fit_them(data):
     plain = with_settings(data, augment=NO_CHANGE)
     for batch in training_batches(plain, 0):
-        for image, labels, chip in zip(*batch, strict=True):
+        for image, labels, chip, _ in zip(*batch, strict=True):
             stored, values = draw((160, 128), seed=chip.scene)
             place = chip.window.slices
             mean, std = (getattr(data.statistics, n)[:, None, None] for n in ("mean", "std"))

@@ -47,5 +47,10 @@ def test_the_command(tmp_path: Path) -> None:
     cases.check_the_command(tmp_path, "torch")
 
 
+@pytest.mark.slow
+def test_ctrl_c_within_an_epoch_goes_on_to_the_same_end(tmp_path: Path) -> None:
+    cases.check_ctrl_c(tmp_path, "torch", weights)
+
+
 def test_wrong_options_of_the_network(tmp_path: Path) -> None:
     cases.check_wrong_options_of_the_network(tmp_path, "torch")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from rs_workbench.errors import UsageError
 from rs_workbench.train import command, train
 from rs_workbench.training.run_folder import read_result
 from rs_workbench.training.settings import TrainSettings
-from rs_workbench.training.settings_file import make_settings
+from rs_workbench.training.settings_file import make_settings, write_settings
 from tests.workbench.rasters import write_tif
 
 SIDE, TILE = 144, 16
@@ -75,6 +77,29 @@ def stop_after(number: int):
     return on_epoch
 
 
+CTRL_C = """
+import os, signal, sys
+
+from rs_workbench.training import loop
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
+rate_at = loop.rate_at
+
+
+def press(settings, past, steps):
+    if past == 6:  # the third of four steps of the second epoch
+        os.kill(os.getpid(), signal.SIGINT)
+    return rate_at(settings, past, steps)
+
+
+loop.rate_at = press
+from rs_workbench.train import command
+
+command(sys.argv[1:])
+"""
+"""Trains until Ctrl-C within the second epoch."""
+
+
 def rsw_train(*arguments: object) -> Result:
     return CliRunner().invoke(command, [str(one) for one in arguments])
 
@@ -128,6 +153,30 @@ def check_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, framework: str, 
         for run in ("whole", "parts")
     ]
     assert history[0] == history[1]
+    assert parts.held_out == whole.held_out
+
+
+def check_ctrl_c(tmp_path: Path, framework: str, weights) -> None:
+    settings = small_settings(tmp_path, framework, epochs=3)
+    whole = train(settings, tmp_path / "whole")
+    write_settings(settings, tmp_path / "mine.yaml")
+    arguments = [str(tmp_path / "mine.yaml"), "-o", str(tmp_path / "parts")]
+    done = subprocess.run(
+        [sys.executable, "-c", CTRL_C, *arguments], capture_output=True, text=True, timeout=400
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        "stopped: the same command goes on where this one stopped"
+    )
+    assert "epoch 1/3" in done.stderr
+    assert "epoch 2/3" not in done.stderr
+    assert "Traceback" not in done.stderr
+    again = rsw_train(*arguments)
+    assert again.exit_code == 0, again.output
+    assert "going on with the run" in again.stderr
+    assert "epoch 1/3" not in again.stderr
+    parts = read_result(tmp_path / "parts")
+    _same(weights(tmp_path / "whole" / whole.model), weights(tmp_path / "parts" / parts.model))
     assert parts.held_out == whole.held_out
 
 
@@ -199,4 +248,10 @@ def check_wrong_options_of_the_network(tmp_path: Path, framework: str) -> None:
         settings = small_settings(tmp_path, framework, network_options=options)
         with pytest.raises(UsageError, match=re.escape(said)):
             train(settings, tmp_path / "run")
+        write_settings(settings, tmp_path / "wrong.yaml")
+        tried = rsw_train(tmp_path / "wrong.yaml", "--dry-run")
+        assert tried.exit_code == 2
+        assert said in tried.stderr
     assert not (tmp_path / "run" / "state").exists()
+    write_settings(small_settings(tmp_path, framework), tmp_path / "right.yaml")
+    assert rsw_train(tmp_path / "right.yaml", "--dry-run").exit_code == 0
