@@ -1,0 +1,104 @@
+"""Writing a cube row of tiles by row of tiles, so that it may be larger than memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.windows import Window
+
+from rs_workbench.errors import OutputError
+
+CRS, ORIGIN = "EPSG:32650", (500_000.0, 4_000_000.0)  # m; a place of its own, nobody's ground
+LEAST_BLOCK = 16  # px; TIFF wants multiples of it
+
+
+def write_cube_rows(
+    path: str | Path,
+    rows: Iterable[NDArray[Any]],
+    *,
+    n_rows: int,
+    pixel_size: float,
+    nodata: float | None = None,
+    band_names: Sequence[str] = (),
+    wavelengths: NDArray[np.float64] | None = None,
+) -> Path:
+    """Write rows of tiles below one another as a GeoTIFF.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; its folder is made where it is missing. It appears when it is complete.
+    rows : iterable of ndarray, shape (B, h, W)
+        All of one shape and type. Where h is a multiple of 16, blocks of the file are h px wide
+        and high, so that no block is written twice.
+    n_rows : int
+        How many there are.
+    pixel_size : float
+        m.
+    nodata : float, optional
+        Value that means no data.
+    band_names : sequence of str
+        Descriptions of the bands.
+    wavelengths : ndarray of float64, shape (B,), optional
+        Centres of the bands, nm; NaN where unknown.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    path, others = Path(path), iter(rows)
+    first = next(others)
+    n_bands, height, width = first.shape
+    profile = {
+        "driver": "GTiff",
+        "dtype": first.dtype.name,
+        "count": n_bands,
+        "height": n_rows * height,
+        "width": width,
+        "crs": CRS,
+        "transform": Affine(pixel_size, 0, ORIGIN[0], 0, -pixel_size, ORIGIN[1]),
+        "nodata": nodata,
+        "interleave": "pixel",
+        "BIGTIFF": "IF_SAFER",
+        **_blocks(height),
+    }
+    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with rasterio.open(partial, "w", **profile) as dataset:
+            _describe(dataset, band_names, wavelengths)
+            for row, pixels in enumerate(chain([first], others)):
+                dataset.write(pixels, window=Window(0, row * height, width, height))
+        partial.replace(path)
+    except (OSError, rasterio.errors.RasterioError) as error:
+        raise OutputError(f"the cube '{path}' cannot be written: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def _blocks(side: int) -> dict[str, Any]:
+    if side % LEAST_BLOCK:
+        return {}
+    return {"tiled": True, "blockxsize": side, "blockysize": side}
+
+
+def _describe(dataset: Any, names: Sequence[str], wavelengths: NDArray[np.float64] | None) -> None:
+    for band, name in enumerate(names, start=1):
+        dataset.set_band_description(band, name)
+    for band, nm in enumerate([] if wavelengths is None else wavelengths, start=1):
+        if np.isfinite(nm):
+            dataset.update_tags(band, wavelength=f"{nm:g}", wavelength_units="Nanometers")
