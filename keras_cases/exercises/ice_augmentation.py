@@ -1,0 +1,238 @@
+"""Exercise 2.1. Vary tiles while a network learns: image and label move together.
+
+Keras 3 has no ImageDataGenerator to recommend. Write two functions; both take images (N, H, W, 3)
+of float32, scaled to mean 0, and labels (N, H, W) of uint8 (0 water, 1 ice, 255 unknown), and give
+new arrays of the same shapes and types. They leave what they are given as it is.
+
+    vary(images, labels, *, seed)              # with NumPy, or rs_workbench.training.augment
+    vary_with_layers(images, labels, *, seed)  # with layers of Keras
+
+Each tile is varied by itself: mirrored, turned, its light changed if you like. Labels stay 0, 1
+or 255; the same seed gives the same tiles, another seed others.
+
+What the course's way did: it turned by 0.2 *degrees*, meant as a share; it interpolated labels
+and never cut them in two again, so that training accuracy could not pass 0.895; a second way read
+the folders `image` and `label` as two classes of pictures. Check yours:
+
+    python -m keras_cases.check ice_augmentation my_answer.py
+
+`python -m keras_cases.exercises.ice_augmentation` (`--quick`, `--smoke`) trains without,
+with turns, and with turns and light, and compares on validation tiles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+
+from keras_cases import sea_ice_unet as ice
+from keras_cases.exercises.wrong import Wrong
+from keras_cases.shared import chosen, predict_bands_first
+from rs_workbench.accuracy import bootstrap_difference, mean_iou
+from rs_workbench.lessons.ice_report import CLASSES, data_facts
+from rs_workbench.lessons.pictures import picture_of_chips
+from rs_workbench.lessons.report import Line, write_report
+from rs_workbench.lessons.tile_scores import count_tiles, label_tiles, score_line
+from rs_workbench.training.augment import NO_CHANGE, Augment, augment_batch
+from rs_workbench.training.chip_pixels import ChipPixels
+
+FULL = ice.Settings(tiles=250, epochs=12, out=Path("out/ice_augmentation"))
+QUICK = replace(FULL, tiles=100, epochs=6, out=Path("out/ice_augmentation_quick"))
+SMOKE = replace(ice.SMOKE, out=Path("out/ice_augmentation_smoke"))
+WAYS = {
+    "tiles as they are": NO_CHANGE,
+    "flips and turns": Augment(),
+    "flips, turns and light": ice.LIGHT,
+}
+
+
+# %% The answer, first way: arrays in memory, moved as one
+def vary(images: np.ndarray, labels: np.ndarray, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    known = np.ones(labels.shape[1:], bool)
+    chips = [
+        ChipPixels(np.ascontiguousarray(image.transpose(2, 0, 1)), label, known)
+        for image, label in zip(images, labels, strict=True)
+    ]
+    seeds = np.random.default_rng(seed).integers(2**32, size=len(chips)).tolist()
+    varied = augment_batch(chips, ice.LIGHT, seeds=seeds)
+    moved = np.stack([chip.image for chip in varied]).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(moved), np.stack([chip.labels for chip in varied])
+
+
+# %% The answer, second way: layers of Keras move a mask with its image, and do not interpolate it
+def vary_with_layers(
+    images: np.ndarray, labels: np.ndarray, *, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    both: Any = {"images": images, "segmentation_masks": labels[..., None].astype("float32")}
+    for layer in (
+        keras.layers.RandomFlip(seed=seed),
+        keras.layers.RandomRotation(  # a share of a full turn; new corners mirror what is there
+            0.5, fill_mode="reflect", seed=seed
+        ),
+    ):
+        both = layer(both, training=True)
+    moved, masks = (keras.ops.convert_to_numpy(part) for part in both.values())
+    return moved, masks[..., 0].round().astype(np.uint8)
+
+
+# %% The course's way, to be measured: what it makes of labels
+def course_labels(labels: np.ndarray, *, seed: int) -> np.ndarray:
+    """Turn by up to 0.2 degrees, magnify by up to a tenth, interpolate; (N, H, W) of float32."""
+    rng = np.random.default_rng(seed)
+    height, width = labels.shape[1:]
+    moved = []
+    for label in labels.astype(np.float32):
+        middle, angle = ((width - 1) / 2, (height - 1) / 2), rng.uniform(-0.2, 0.2)
+        matrix = cv2.getRotationMatrix2D(middle, angle, rng.uniform(0.9, 1.1))
+        replicate = cv2.BORDER_REPLICATE
+        moved.append(cv2.warpAffine(label, matrix, (width, height), borderMode=replicate))
+    return np.stack(moved)
+
+
+# %% The check
+COPIES, SIDE = 16, 64
+
+
+def check(answer: ModuleType) -> list[str]:
+    right = []
+    for name in ("vary", "vary_with_layers"):
+        right += check_way(name, getattr(answer, name))
+    return right
+
+
+def check_way(name: str, way: Any) -> list[str]:
+    images, labels = make_copies()
+    given = images.copy(), labels.copy()
+    found, again, other = (way(*given, seed=seed) for seed in (3, 3, 4))
+    if (given[0] != images).any() or (given[1] != labels).any():
+        raise Wrong(f"{name} changed the arrays it was given: make new ones")
+    check_form(name, found, images, labels)
+    check_labels(name, found[1])
+    check_together(name, *found)
+    check_chance(name, found, again, other)
+    return [
+        f"{name} moves the label with the image",
+        f"{name} leaves labels 0, 1 or 255",
+        f"{name} varies each tile by itself, and gives the same tiles for the same seed",
+    ]
+
+
+def make_copies() -> tuple[np.ndarray, np.ndarray]:
+    """One tile many times: an L of ice, a corner unknown; the image is bright where ice is."""
+    label = np.zeros((SIDE, SIDE), np.uint8)
+    label[6:50, 8:24] = label[34:50, 8:44] = 1
+    label[:10, 52:] = 255
+    labels = label[None].repeat(COPIES, axis=0)
+    images = np.where(labels == 1, 1.0, -1.0)[..., None].repeat(3, axis=-1)
+    return images.astype(np.float32), labels
+
+
+def check_form(name: str, found: Any, images: np.ndarray, labels: np.ndarray) -> None:
+    for what, got, wanted in zip(("images", "labels"), found, (images, labels), strict=True):
+        form = getattr(got, "shape", None), str(getattr(got, "dtype", type(got).__name__))
+        if form != (wanted.shape, str(wanted.dtype)):
+            raise Wrong(
+                f"{name} gives {what} {form[0]} of {form[1]}: wanted are {wanted.shape} of "
+                f"{wanted.dtype}"
+            )
+
+
+def check_labels(name: str, labels: np.ndarray) -> None:
+    found = np.unique(labels)
+    if np.setdiff1d(found, [0, 1, 255]).size:
+        raise Wrong(
+            f"{name} makes labels {found[:8].tolist()} of 0, 1 and 255: labels must not be "
+            "interpolated; take the nearest pixel"
+        )
+    if not np.isin([0, 1], found).all():
+        raise Wrong(f"{name} leaves labels {found.tolist()} of 0, 1 and 255: a class was lost")
+
+
+def check_together(name: str, images: np.ndarray, labels: np.ndarray) -> None:
+    """Where the label says ice, the image must still be bright: the worst tile counts."""
+    worst = 1.0
+    for image, label in zip(images, labels, strict=True):
+        known = label != 255
+        worst = min(worst, float(np.corrcoef(image[known, 0], label[known] == 1)[0, 1]))
+    if not worst > 0.9:
+        raise Wrong(
+            f"after {name}, image and label of a tile agree with correlation {worst:.2f} "
+            "instead of 1: draw the movement once and apply it to both"
+        )
+
+
+def check_chance(name: str, found: Any, again: Any, other: Any) -> None:
+    distinct = len({label.tobytes() for label in found[1]})
+    if distinct < 4:
+        raise Wrong(
+            f"{name} makes {distinct} different labels of {COPIES} copies of a tile: vary each "
+            "by itself, and enough (0.2 degrees move nothing: is an angle in degrees, radians "
+            "or turns?)"
+        )
+    if any((a != b).any() for a, b in zip(found, again, strict=True)):
+        raise Wrong(f"{name} gives other tiles for the same seed: let only the seed decide")
+    if all((a == b).all() for a, b in zip(found, other, strict=True)):
+        raise Wrong(f"{name} gives the same tiles for seeds 3 and 4: draw from the seed")
+
+
+# %% Three trainings on one budget, compared on the same validation tiles
+def main(s: ice.Settings = FULL) -> Path:
+    data = ice.load_data(s)
+    counts = {
+        name: learn(data, replace(s, vary=way, out=s.out / name.replace(" ", "_")))
+        for name, way in WAYS.items()
+    }
+    plain = next(iter(counts.values()))
+    lines = [compare_line(name, one, plain) for name, one in counts.items()]
+    parts = {"training": data.training, "validation": data.validation}
+    facts = data_facts(parts, real=data.real, left_aside=data.left_aside, folder=s.out)
+    return write_report(
+        s.out,
+        "Sea ice: what augmentation brings",
+        text=f"{tell_course(data.validation.labels)}\n\nScores on validation tiles, on which the "
+        "epoch of each training was chosen, too.",
+        lines=lines,
+        pictures={"One tile, varied": draw(data, s)},
+        facts=facts | {"epochs": s.epochs, "seed": s.seed},
+    )
+
+
+def learn(data: ice.Data, s: ice.Settings) -> np.ndarray:
+    model = ice.build_model(s)
+    ice.train(model, data, s)
+    found = label_tiles(partial(predict_bands_first, model), data.validation.images, data.bands)
+    return count_tiles(found, data.validation.labels, 2)
+
+
+def compare_line(name: str, counts: np.ndarray, plain: np.ndarray) -> Line:
+    line = score_line(name, counts)
+    gain = bootstrap_difference(mean_iou, (counts, plain))
+    more = {"gain, mIoU": gain.value, "gain low": gain.low, "gain high": gain.high}
+    return replace(line, figures={**line.figures, **more})
+
+
+def tell_course(labels: np.ndarray) -> str:
+    made = course_labels(labels, seed=0)
+    share = float(np.mean((made > 0) & (made < 1)))
+    return (
+        f"Interpolated as in the course, {share:.1%} of the label pixels are neither 0 nor 1 any "
+        "more: no prediction of a class can ever equal them."
+    )
+
+
+def draw(data: ice.Data, s: ice.Settings) -> Path:
+    image = data.training.images[0].transpose(1, 2, 0)[None].repeat(5, axis=0) / np.float32(255)
+    moved, labels = vary(image, data.training.labels[:1].repeat(5, axis=0), seed=s.seed)
+    shown = moved.transpose(0, 3, 1, 2)
+    return picture_of_chips(s.out / "varied.png", shown, labels, classes=CLASSES)
+
+
+if __name__ == "__main__":
+    print(main(chosen(FULL, QUICK, SMOKE)))

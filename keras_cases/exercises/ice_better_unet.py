@@ -1,0 +1,228 @@
+"""Exercise 2.3. A better U-Net for the sea ice, and evidence that it is one.
+
+Write two functions:
+
+    build_model(n_bands=3, n_classes=2) -> keras.Model
+    compare(plain, better) -> (difference, low, high)
+
+The model takes images (N, H, W, 3) of any size that is a multiple of 64 px and gives logits
+(N, H, W, 2). It has at most two million parameters, and each of its weights learns. `compare`
+takes the confusion (N, 2, 2) of the same N tiles by two models and gives the mean IoU of the
+second minus that of the first, with a 95 % interval: resample tiles, the same ones for both.
+
+The course asks this and gives no answer. Look at the data before you add layers: what does the
+network have to know to label a pixel, and where does that lie? Check yours:
+
+    python -m keras_cases.check ice_better_unet my_answer.py
+
+`python -m keras_cases.exercises.ice_better_unet` (`--quick`, `--smoke`) trains both on one budget:
+the same tiles, epochs and batches. It compares on validation tiles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from keras_cases import sea_ice_unet as ice
+from keras_cases.exercises.wrong import Wrong
+from keras_cases.models.unet import unet
+from keras_cases.shared import chosen, predict_bands_first
+from rs_workbench.accuracy import bootstrap_difference, mean_iou
+from rs_workbench.lessons.ice_report import baseline_lines, data_facts
+from rs_workbench.lessons.report import write_report
+from rs_workbench.lessons.tile_scores import count_tiles, label_tiles, score_line
+from rs_workbench.training.keras_losses import SegmentationLoss
+
+FULL = ice.Settings(epochs=15, out=Path("out/ice_better_unet"))
+QUICK = replace(FULL, tiles=120, epochs=10, out=Path("out/ice_better_unet_quick"))
+SMOKE = replace(ice.SMOKE, out=Path("out/ice_better_unet_smoke"))
+COARSE = 4  # px that one pixel of the context stands for
+
+
+# %% The answer: context is wide and blurred, an edge is one pixel; each gets a path of its own
+def build_model(n_bands: int = 3, n_classes: int = 2) -> keras.Model:
+    image = keras.Input((None, None, n_bands), name="image")
+    wide = unet(3 * n_bands, 16, width=8, depth=4)(shrink(image))
+    wide = layers.UpSampling2D(COARSE, name="enlarge")(wide)
+    wide = layers.AveragePooling2D(COARSE + 1, 1, padding="same", name="soften")(wide)
+    x = layers.Concatenate(name="pixel_and_context")([image, wide])
+    for name in ("weigh", "weigh_again"):
+        x = layers.Conv2D(32, 1, activation="relu", kernel_initializer="he_normal", name=name)(x)
+    logits = layers.Conv2D(n_classes, 1, name="logits")(x)
+    model = keras.Model(image, logits, name="context_unet")
+    model.stride = COARSE * 2**4
+    return model
+
+
+def shrink(image: keras.KerasTensor) -> keras.KerasTensor:
+    """Mean, brightest and darkest of each block: a mean alone would hide cracks and crumbs."""
+    darkest = layers.Rescaling(-1.0, name="negative")(image)
+    return layers.Concatenate(name="blocks")(
+        [
+            layers.AveragePooling2D(COARSE, name="mean")(image),
+            layers.MaxPooling2D(COARSE, name="brightest")(image),
+            layers.MaxPooling2D(COARSE, name="darkest")(darkest),
+        ]
+    )
+
+
+# %% The answer: tiles differ more than models do, so the same tiles are drawn for both
+def compare(plain: np.ndarray, better: np.ndarray) -> tuple[float, float, float]:
+    found = bootstrap_difference(mean_iou, (better, plain))
+    return found.value, found.low, found.high
+
+
+# %% The check
+MOST = 2_000_000
+SIDE = 64
+
+
+def check(answer: ModuleType) -> list[str]:
+    keras.utils.set_random_seed(0)
+    model = answer.build_model(n_bands=3, n_classes=2)
+    check_shapes(model)
+    check_logits(model)
+    check_alive(model)
+    check_comparison(answer.compare)
+    return [
+        "the model scores images of any size that is a multiple of 64",
+        f"it has {model.count_params():,} parameters, and each weight learns",
+        "it gives logits, not probabilities",
+        "the comparison draws the same tiles for both models",
+    ]
+
+
+def check_shapes(model: keras.Model) -> None:
+    if model.count_params() > MOST:
+        raise Wrong(
+            f"the model has {model.count_params():,} parameters: at most {MOST:,}, because "
+            "better is not larger"
+        )
+    if tuple(model.input_shape) != (None, None, None, 3):
+        raise Wrong(
+            f"the model takes images of shape {tuple(model.input_shape)}: a map needs any size, "
+            "so make the input keras.Input((None, None, 3))"
+        )
+    for height, width in ((SIDE, SIDE), (2 * SIDE, 3 * SIDE)):
+        shape = tuple(model.predict_on_batch(np.zeros((1, height, width, 3), "float32")).shape)
+        if shape != (1, height, width, 2):
+            raise Wrong(
+                f"of an image of {height} x {width} px the model makes scores {shape}: wanted "
+                f"are (1, {height}, {width}, 2), one for each class and pixel"
+            )
+
+
+def check_logits(model: keras.Model) -> None:
+    image = np.random.default_rng(0).normal(0, 3, (1, SIDE, SIDE, 3)).astype("float32")
+    scores = keras.ops.convert_to_numpy(model.predict_on_batch(image))
+    if (scores >= 0).all() and np.allclose(scores.sum(axis=-1), 1, atol=1e-4):
+        raise Wrong(
+            "the scores of each pixel are positive and sum to 1: leave the softmax away, the loss "
+            "does it"
+        )
+
+
+def check_alive(model: keras.Model) -> None:
+    """Take one step of gradient descent; a weight that stays as it was has no part in it."""
+    rng = np.random.default_rng(1)
+    images = rng.normal(size=(4, SIDE, SIDE, 3)).astype("float32")
+    labels = (images.mean(axis=-1) > 0).astype("uint8")
+    before = [keras.ops.convert_to_numpy(w).copy() for w in model.trainable_variables]
+    model.compile(
+        keras.optimizers.SGD(1.0), SegmentationLoss("cross_entropy", 2), jit_compile=False
+    )
+    model.train_on_batch(images, labels)
+    dead = [
+        weight.path
+        for weight, old in zip(model.trainable_variables, before, strict=True)
+        if np.array_equal(keras.ops.convert_to_numpy(weight), old)
+    ]
+    if dead:
+        raise Wrong(
+            f"{len(dead)} weights do not learn, the first is '{dead[0]}': is its layer used, and "
+            "does a ReLU let anything through?"
+        )
+
+
+def check_comparison(compare: Any) -> None:
+    plain, better = make_counts()
+    same, gain, loss = (
+        compare(*pair) for pair in ((plain,) * 2, (plain, better), (better, plain))
+    )
+    if not np.allclose(same, 0):
+        raise Wrong(f"a model compared with itself differs by {same}: wanted are three zeros")
+    truth = mean_iou(better.sum(axis=0)) - mean_iou(plain.sum(axis=0))
+    if not np.isclose(gain[0], truth, atol=1e-6) or not np.isclose(loss[0], -truth, atol=1e-6):
+        raise Wrong(
+            f"the better model gains {gain[0]:.4f}, and in the other order {loss[0]:.4f}: wanted "
+            f"are {truth:.4f} and {-truth:.4f}, from sums over all tiles, second minus first"
+        )
+    if not 0 < gain[1] <= gain[0] <= gain[2]:
+        raise Wrong(
+            f"the second model is better on every tile, yet the interval is {gain[1]:.4f} to "
+            f"{gain[2]:.4f}: draw the same tiles for both models"
+        )
+
+
+def make_counts() -> tuple[np.ndarray, np.ndarray]:
+    """Forty tiles from easy to hard; the second model is a little better on each."""
+    wrong = np.linspace(50, 4000, 40).round().astype(int)
+    plain = np.array([[[8000 - w, w], [w, 8000 - w]] for w in wrong])
+    fixed = np.array([[[1, -1], [-1, 1]]]) * (wrong // 20)[:, None, None]
+    return plain, plain + fixed
+
+
+# %% Both nets on one budget
+def main(s: ice.Settings = FULL) -> Path:
+    data = ice.load_data(s)
+    keras.utils.set_random_seed(s.seed)
+    counts, lines = {}, []
+    for name, model in (("plain U-Net", ice.build_model(s)), ("context U-Net", build_model())):
+        seconds, counts[name] = learn(model, data, replace(s, out=s.out / model.name))
+        line, more = score_line(name, counts[name]), {"parameters": model.count_params()}
+        lines.append(replace(line, figures={**line.figures, **more, "seconds": seconds}))
+    difference, low, high = compare(*counts.values())
+    return write_report(
+        s.out,
+        "Sea ice: a better U-Net",
+        text=f"{ABOUT}\nGain in mean IoU on the same {len(data.validation.names)} validation "
+        f"tiles: **{difference:.4f}** (95 %: {low:.4f} to {high:.4f}).",
+        lines=[*lines, *baseline_lines(data.training, data.validation)],
+        pictures={},
+        facts=facts(data, s),
+    )
+
+
+ABOUT = """
+The label of a pixel is its brightness against a cut, and the cut depends on the whole tile. A
+plain U-Net carries many channels through all pixels to find that out. Here a U-Net looks at
+blocks of 4 x 4 px, so it sees four times as far for a sixteenth of the work, and two layers on
+single pixels compare brightness with what it found. Nothing is pooled over the whole tile: a map
+of a large scene still has no seams.
+"""
+
+
+def learn(model: keras.Model, data: ice.Data, s: ice.Settings) -> tuple[float, np.ndarray]:
+    ice.train(model, data, s)
+    predict = partial(predict_bands_first, model)
+    found = label_tiles(predict, data.validation.images, data.bands)
+    facts = data_facts({"training": data.training}, real=data.real, left_aside="", folder=s.out)
+    return float(facts["seconds of training"]), count_tiles(found, data.validation.labels, 2)
+
+
+def facts(data: ice.Data, s: ice.Settings) -> dict[str, object]:
+    parts = {"training": data.training, "validation": data.validation}
+    said = data_facts(parts, real=data.real, left_aside=data.left_aside, folder=s.out)
+    return said | {"epochs": s.epochs, "batch": s.batch, "seed": s.seed}
+
+
+if __name__ == "__main__":
+    print(main(chosen(FULL, QUICK, SMOKE)))

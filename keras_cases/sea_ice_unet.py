@@ -1,0 +1,220 @@
+"""Case 2. Sea ice: label every pixel of an aerial photograph with a U-Net.
+
+    python -m keras_cases.sea_ice_unet            # an hour; --quick: minutes, --smoke: seconds
+
+Writes to `out/sea_ice_unet`: `report.md` with pictures, `model/` with the model and its card, and
+`map/`: a large georeferenced scene of held-out tiles, its map and how accurate that is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+
+from keras_cases.models.unet import SEA_ICE, unet
+from keras_cases.shared import Batches, chosen, predict_bands_first, sample_folder, save_model
+from rs_workbench.card import Band, TrainingData
+from rs_workbench.lessons import ice_report as pages
+from rs_workbench.lessons.big_scene import map_and_assess, write_big_scene
+from rs_workbench.lessons.card import measure_bands, scale_images
+from rs_workbench.lessons.digits_report import keep_training
+from rs_workbench.lessons.ice_report import ABOUT_LABELS, CLASSES, PUBLISHED
+from rs_workbench.lessons.image_pairs import ImagePairs, read_pairs
+from rs_workbench.lessons.levels import level_table
+from rs_workbench.lessons.pair_files import deal_pairs, find_pairs
+from rs_workbench.lessons.report import write_report
+from rs_workbench.lessons.tile_scores import count_tiles, label_tiles, score_line
+from rs_workbench.training.augment import NO_CHANGE, Augment
+from rs_workbench.training.keras_losses import SegmentationLoss
+from rs_workbench.training.keras_scores import HeldOutScores
+
+TILE = 256  # px
+PIXEL_SIZE = 1.0  # m, made up: the tiles have no georeference
+
+LIGHT = Augment(joint_brightness=0.2, joint_contrast=0.2)  # and flips and turns
+"""Light and haze vary for all bands together: colours stay."""
+
+
+# %% Settings: change these in class
+@dataclass(frozen=True)
+class Settings:
+    network: Mapping[str, Any] = field(default_factory=lambda: {"width": 8, "depth": 4})
+    tiles: int | None = None  # how many to learn from; None: all but those held out
+    validation: float = 0.2  # share of these that the epoch is chosen on
+    held_out: int | None = None  # how many of the last tiles to test on; None: all
+    batch: int = 8
+    epochs: int = 40
+    learning_rate: float = 3e-3  # at its highest; falls to 0
+    vary: Augment = LIGHT
+    scene: tuple[int, int] = (32, 32)  # tiles of the large scene, down and across
+    memory: str = "1GB"  # for its map
+    out: Path = Path("out/sea_ice_unet")
+    drawn: bool = False
+    seed: int = 0
+
+
+# %% Settings for a lesson, for a test of this file, and the course's own network, for a GPU
+QUICK = Settings(epochs=5, scene=(10, 10), out=Path("out/sea_ice_unet_quick"))
+SMOKE = Settings(
+    network={"width": 4, "depth": 2},
+    tiles=10,
+    held_out=4,
+    batch=4,
+    epochs=2,
+    scene=(2, 3),
+    out=Path("out/sea_ice_unet_smoke"),
+)
+COURSE = replace(
+    Settings(network=SEA_ICE, epochs=10, learning_rate=1e-3, vary=NO_CHANGE),
+    out=Path("out/sea_ice_unet_course"),
+)
+
+
+# %% 1. Data: what does not pair is refused, and a smeared label is cut into two classes once
+class Data(NamedTuple):
+    training: ImagePairs
+    validation: ImagePairs
+    held_out: ImagePairs
+    bands: tuple[Band, ...]  # the scaling, measured on training tiles
+    real: bool
+    left_aside: str
+
+
+def load_data(s: Settings) -> Data:
+    folder, real = sample_folder("sea_ice", s)
+    files = find_pairs(folder / "image", folder / "label")
+    parts = deal_pairs(
+        files, validation=s.validation, seed=s.seed, tiles=s.tiles, held_out=s.held_out
+    )
+    training, validation, held_out = (read_pairs(part) for part in parts)
+    bands = measure_bands(training.images, ("red", "green", "blue"))
+    return Data(training, validation, held_out, bands, real, files.note)
+
+
+# %% 2. Model: an encoder sees wider, a decoder sees sharper, skips join them
+def build_model(s: Settings) -> keras.Model:
+    keras.utils.set_random_seed(s.seed)
+    return unet(n_bands=3, n_classes=len(CLASSES), **s.network)
+
+
+# %% 3. Train: where the two losses part, overfitting begins
+def train(model: keras.Model, data: Data, s: Settings) -> dict[str, list[float]]:
+    training = batches(data.training, data, s, augment=s.vary)
+    validation = batches(data.validation, data, s, shuffle=False)
+    steps, started = s.epochs * len(training), time.perf_counter()
+    model.compile(
+        optimizer=keras.optimizers.Adam(rise_and_fall(s.learning_rate, steps)),
+        loss=SegmentationLoss("cross_entropy", len(CLASSES)),
+        jit_compile=False,  # on a CPU, compiled by XLA, a step takes half as long again
+    )
+    best = keep_best(s.out / "best.weights.h5")
+    scores = HeldOutScores(validation, len(CLASSES))  # first: `best` reads what it says
+    learnt = {"epochs": s.epochs, "validation_data": validation, "verbose": 2}
+    history = model.fit(training, callbacks=[scores, best], **learnt).history
+    model.load_weights(best.filepath)
+    keep_training(s.out, history, time.perf_counter() - started)
+    return history
+
+
+# %% 3, batches: scaled alike for training, validation and every map; varied for training only
+def batches(part: ImagePairs, data: Data, s: Settings, **how: Any) -> Batches:
+    images = scale_images(part.images, data.bands)
+    return Batches(images, part.labels, batch=s.batch, seed=s.seed, **how)
+
+
+# %% 3, the learning rate: small steps first, then large ones, at last none
+def rise_and_fall(highest: float, steps: int) -> keras.optimizers.schedules.CosineDecay:
+    rise = max(1, steps // 10)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps - rise), warmup_target=highest, warmup_steps=rise
+    )
+
+
+# %% 3, the epoch: chosen on validation tiles; the held-out ones know nothing of it
+def keep_best(path: Path) -> keras.callbacks.ModelCheckpoint:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return keras.callbacks.ModelCheckpoint(
+        str(path), "val_mean_iou", mode="max", save_best_only=True, save_weights_only=True
+    )
+
+
+# %% 4. Evaluate: the held-out tiles are read here, once, by the model and by what it must beat
+def evaluate(model: keras.Model, data: Data, s: Settings) -> Path:
+    held_out, predict = data.held_out, partial(predict_bands_first, model)
+    found = label_tiles(predict, held_out.images, data.bands)
+    turned = label_tiles(predict, held_out.images, data.bands, turned=True)
+    counts, counts_turned = (count_tiles(one, held_out.labels, 2) for one in (found, turned))
+    lines = [
+        score_line("U-Net", counts),
+        score_line("U-Net, mean over flips and turns", counts_turned, note="as `rsw infer --tta`"),
+        *pages.baseline_lines(data.training, held_out),
+        *PUBLISHED,
+    ]
+    return write_report(
+        s.out,
+        "Sea ice with a U-Net",
+        text=f"{ABOUT_LABELS}\n## The network, block by block\n\n{level_table(model, TILE)}\n",
+        lines=lines,
+        pictures=pages.draw_pictures(s.out, data.training, held_out, found, counts),
+        facts=facts(model, data, s),
+    )
+
+
+# %% 4, how it was run: a figure without this cannot be checked
+def facts(model: keras.Model, data: Data, s: Settings) -> dict[str, object]:
+    parts = {"training": data.training, "validation": data.validation, "held out": data.held_out}
+    return {
+        **pages.data_facts(parts, real=data.real, left_aside=data.left_aside, folder=s.out),
+        "parameters": model.count_params(),
+        "settings": {name: value for name, value in vars(s).items() if name != "out"},
+        "backend": f"Keras {keras.__version__} on {keras.backend.backend()}",
+    }
+
+
+# %% 5. Infer: window by window, and where windows meet each pixel has seen all it can see
+def infer(model: keras.Model, data: Data, s: Settings) -> Path:
+    folder, held_out = s.out / "map", data.held_out
+    saved = save_model(model, s.out / "model", bands=data.bands, classes=CLASSES, **about(data))
+    scene, reference = write_big_scene(
+        folder,
+        held_out.images,
+        held_out.labels,
+        rows=s.scene[0],
+        cols=s.scene[1],
+        pixel_size=PIXEL_SIZE,
+        classes=CLASSES,
+    )
+    mapped = map_and_assess(saved, scene, reference, folder, memory=s.memory)
+    pages.report_map(folder, scene, reference, mapped, memory=s.memory)
+    return mapped.class_map
+
+
+# %% 5, the card: it travels inside the model file, so that the map needs nothing else
+def about(data: Data) -> dict[str, Any]:
+    learnt = f"{len(data.training.names)} tiles to learn from; the last 2 of 7 held out"
+    return {
+        "name": "sea_ice_unet",
+        "dtype": "uint8",
+        "pixel_size": PIXEL_SIZE,
+        "training_data": TrainingData(name="sea_ice", split=learnt),
+    }
+
+
+def main(s: Settings = Settings()) -> Path:
+    data = load_data(s)
+    model = build_model(s)
+    train(model, data, s)
+    report = evaluate(model, data, s)
+    class_map = infer(model, data, s)
+    print(f"report: {report}, map: {class_map}")
+    return report
+
+
+if __name__ == "__main__":
+    main(chosen(Settings(), QUICK, SMOKE))
