@@ -1,0 +1,62 @@
+"""Exercise 3.2: our answer passes its check; the course's mistakes do not."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from tests.conftest import require_framework
+
+require_framework("keras")
+
+import keras  # noqa: E402
+from keras import layers  # noqa: E402
+
+from keras_cases.exercises import land_cover_decoder as exercise  # noqa: E402
+from keras_cases.exercises.wrong import Wrong  # noqa: E402
+from keras_cases.models.deeplabv3 import deeplabv3plus  # noqa: E402
+
+
+def test_our_answer_is_right():
+    assert len(exercise.check(exercise)) == 3
+
+
+def test_the_course_has_a_dead_ring_and_it_is_found():
+    def build_model(n_bands, n_classes):
+        image = keras.Input((None, None, n_bands))
+        x = layers.Conv2D(4, 3, padding="same")(image)
+        rings = [layers.Conv2D(4, 3, padding="same", dilation_rate=r)(x) for r in (6, 12, 24)]
+        x = layers.Concatenate()(rings[:2])
+        return keras.Model(image, layers.Conv2D(n_classes, 1)(x))
+
+    answer = SimpleNamespace(build_model=build_model, dead_parts=exercise.dead_parts)
+    with pytest.raises(Wrong, match=r"1 parts of the model are dead: conv2d\w* leads to no"):
+        exercise.check(answer)
+
+
+def test_too_small_scores_are_answered_with_their_shape():
+    def build_model(n_bands, n_classes):
+        image = keras.Input((None, None, n_bands))
+        return keras.Model(image, layers.Conv2D(n_classes, 3, strides=2, padding="same")(image))
+
+    with pytest.raises(Wrong, match=r"\(1, 64, 64, 7\): got \(1, 32, 32, 7\)"):
+        exercise.check(SimpleNamespace(build_model=build_model))
+
+
+@pytest.mark.parametrize(
+    ("find", "sentence"),
+    [
+        (lambda model: [], "does not find a branch of rate 24"),
+        (lambda model: [*exercise.leading_nowhere(model)], "multiplied by 0"),
+        (lambda model: ["ring-24 skip-relu idle"], "in a model that is sound"),
+    ],
+)
+def test_evidence_that_is_none_is_refused(find, sentence):
+    with pytest.raises(Wrong, match=sentence):
+        exercise.check_evidence(find, exercise.faulty())
+
+
+@pytest.mark.parametrize("backbone", ["mini", "MobileNetV3Small"])
+def test_nothing_of_our_deeplab_leads_nowhere(backbone):
+    assert [*exercise.leading_nowhere(deeplabv3plus(3, 7, width=8, backbone=backbone))] == []
