@@ -32,10 +32,9 @@ from rs_workbench.lessons.digits_page import (
     write_page,
 )
 from rs_workbench.lessons.digits_photo import cut_plainly, open_page, tell_reading
-from rs_workbench.lessons.digits_pictures import baselines, draw_pictures
+from rs_workbench.lessons.digits_pictures import baselines, draw_pictures, draw_reading
 from rs_workbench.lessons.keras_digits import logits_of, table_of_shapes
 from rs_workbench.lessons.keras_every_pixel import add_blank_class, score_every_pixel
-from rs_workbench.lessons.pictures import picture_of_chips
 from rs_workbench.lessons.report import write_report
 
 TITLE = "MNIST: the framework"
@@ -181,9 +180,9 @@ def evaluate(model: keras.Model, data: Data, s: Settings) -> Path:
         pages.published("the course's net of this chapter, dense layers only", 0.9340),
         pages.published("the course's convolutional net, 3,333,706 parameters", 0.9924),
     ]
-    text = [compare_ways(model, test.images[:500], s), table_of_shapes(model)]
-    text.append(read_photograph(kept, test, s))
-    pictures = draw_pictures(s.out, test, predicted)
+    told, photo = read_photograph(kept, test, s)
+    text = [compare_ways(model, test.images[:500], s), table_of_shapes(model), told]
+    pictures = draw_pictures(s.out, test, predicted) | photo
     return write_report(
         s.out, TITLE, text="\n\n".join(text), lines=lines, pictures=pictures, facts=facts(data, s)
     )
@@ -210,16 +209,14 @@ def save_and_load(model: keras.Model, images: np.ndarray, s: Settings) -> keras.
 
 
 # %% 4, a photograph: a net reads only what looks like what it learnt from
-def read_photograph(model: keras.Model, test: Digits, s: Settings) -> str:
+def read_photograph(model: keras.Model, test: Digits, s: Settings) -> tuple[str, dict[str, Path]]:
     page = open_page(s.photo) if s.photo else draw_page(test, s.out / "photo.jpg", seed=s.seed)
     found = find_digits(page.pixels)
     says, plainly = (
         logits_of(model, images[..., None] / np.float32(255)).argmax(axis=1)
         for images in (found.images, cut_plainly(page.pixels, found.centres))
     )
-    titles = [str(digit) for digit in says[:12]]
-    picture_of_chips(s.out / "photo_read.png", found.images[:12], titles=titles)
-    return tell_reading(page, found, says, plainly)
+    return tell_reading(page, found, says, plainly), draw_reading(s.out, found, says)
 
 
 # %% 5. Infer: dense layers become convolutions, and the classifier scores every pixel at once

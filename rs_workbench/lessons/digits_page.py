@@ -26,7 +26,12 @@ _TEXT = """The classifier became a net that scores every pixel: its dense layers
 now, its poolings keep every place, and what comes after them looks at every second or fourth
 place instead (dilation). It has the same weights and, at the centre of a digit, the same scores.
 One class was added by hand: paper, where there is no ink in the middle of the window. One pixel
-of each tile is assessed: the centre of its digit or, in one tile of ten, empty paper."""
+of each tile is assessed: the centre of its digit or, in one tile of ten, empty paper.
+
+Around the centres the map is colourful nonsense. The classifier has only seen digits in the
+middle of a window, and says something of every other window, too: a good classifier of chips is
+no map of everything between them. To map all pixels, a net must learn from labels of all
+pixels, as in cases 2 to 4."""
 
 
 def write_page(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rs_workbench.accuracy import confusion_matrix
 from rs_workbench.lessons.digits import CLASSES, Digits, nearest_mean, share_right
+from rs_workbench.lessons.digits_found import Found
 from rs_workbench.lessons.digits_report import CURVES
 from rs_workbench.lessons.pictures import picture_of_chips, picture_of_confusion
 from rs_workbench.lessons.report import Line
@@ -47,6 +48,30 @@ def draw_pictures(folder: Path, digits: Digits, predicted: NDArray[np.integer]) 
         picture = picture_of_chips(folder / "mistakes.png", images[wrong], titles=titles)
         drawn["mistakes"] = picture
     return drawn
+
+
+def draw_reading(folder: Path, found: Found, says: NDArray[np.integer]) -> dict[str, Path]:
+    """Draw what was found on a photograph.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to.
+    found : Found
+        What `find_digits` found.
+    says : ndarray of int, shape (N,)
+        What a net takes each for.
+
+    Returns
+    -------
+    dict of str to Path
+        The file by its caption; nothing where nothing was found.
+    """
+    if not len(says):
+        return {}
+    titles = [str(digit) for digit in says[:SHOWN]]
+    picture = picture_of_chips(folder / "photo_read.png", found.images[:SHOWN], titles=titles)
+    return {"digits of the photograph, as found and as read": picture}
 
 
 def baselines(training: Digits, test: Digits) -> list[Line]:

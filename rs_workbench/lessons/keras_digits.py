@@ -27,6 +27,8 @@ def logits_of(model: keras.Model, images: NDArray[np.generic]) -> NDArray[np.flo
     ndarray of float32, shape (N, 10)
         Scores; the largest is the answer.
     """
+    if not len(images):  # which predict does not take
+        return np.empty((0, model.output_shape[-1]), np.float32)
     return np.asarray(model.predict(images, batch_size=500, verbose=0), np.float32)
 
 

@@ -56,6 +56,9 @@ def score_every_pixel(classifier: keras.Model) -> keras.Model:
     builder = _Builder()
     for layer in classifier.layers:
         x = builder.add(layer, x)
+    left = [(0, side - 1 - used) for side, used in zip((height, width), builder.used, strict=True)]
+    if left != [(0, 0), (0, 0)]:  # rows of a window that its poolings leave out
+        x = keras.layers.Cropping2D(left)(x)
     net = keras.Model(image, x, name=f"{classifier.name}_every_pixel")
     for layer, old in builder.pairs:
         layer.set_weights([_as_kernel(new, weight) for new, weight in _weights(layer, old)])
@@ -93,10 +96,15 @@ def add_blank_class(net: keras.Model, *, side: int, least: float) -> keras.Model
 
 
 class _Builder:
-    """Adds the layers of a classifier one by one; knows how far apart their places are."""
+    """Adds the layers of a classifier one by one.
+
+    Knows how far apart the places are that a layer looks at, and how many rows and columns of a
+    window the layers so far have used up, less one.
+    """
 
     def __init__(self) -> None:
         self.apart = 1
+        self.used = [0, 0]
         self.flat: tuple[int, int] | None = None
         self.pairs: list[tuple[Any, Any]] = []
 
@@ -137,7 +145,12 @@ class _Builder:
             name=layer.name,
         )
         self.pairs.append((new, layer))
+        self._use(kernel)
         return new(x)
+
+    def _use(self, places: tuple[int, ...]) -> None:
+        spans = [(side - 1) * self.apart for side in places]
+        self.used = [used + span for used, span in zip(self.used, spans, strict=True)]
 
     def _pool(self, layer: Any, x: Tensor) -> Tensor:
         """Take the largest of places that lie apart: crops of the map, laid upon one another."""
@@ -149,6 +162,7 @@ class _Builder:
         room = (size - 1) * self.apart
         starts = [(k * self.apart, room - k * self.apart) for k in range(size)]
         crops = [keras.layers.Cropping2D(list(c))(x) for c in itertools.product(starts, repeat=2)]
+        self._use((size, size))
         self.apart *= size
         return keras.layers.Maximum()(crops)
 
