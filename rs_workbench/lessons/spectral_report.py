@@ -45,6 +45,7 @@ PUBLISHED = (
 )
 COURSE_TILES = 72
 SHOWN = 4
+MAP_HEADING = "## The map of a large scene"
 
 
 @dataclass(frozen=True)
@@ -207,14 +208,15 @@ def add_map(folder: Path, mapped: Mapped, picture: Path) -> Path:
     }
     write_whole(figures, json.dumps(found, indent=2, ensure_ascii=False).encode())
     if page.is_file():
+        before = page.read_text(encoding="utf-8").partition(MAP_HEADING)[0]
         text = (
-            "\n## The map of a large scene\n\nThe scene is laid of held-out tiles, with all its "
-            "raw bands: the transform is the first layer of the model. Scene and scores would "
+            f"{before.rstrip()}\n\n{MAP_HEADING}\n\nThe scene is laid of held-out tiles, with all "
+            "its raw bands: the transform is the first layer of the model. Scene and scores would "
             f"take {mapped.whole_gib:.2f} GiB at once; the process held "
             f"{mapped.peak_mib / 1024:.2f} GiB at most, framework and all. Overall accuracy "
             f"{mapped.overall_accuracy:.3f}, mean IoU {mapped.mean_iou:.3f}: of one fold's few "
-            f"tiles, so compare the table above instead.\n\n![Scene, map and reference]"
+            "tiles, so believe the table above instead.\n\n![Scene, map and reference]"
             f"({picture.name})\n"
         )
-        write_whole(page, (page.read_text(encoding="utf-8") + text).encode())
+        write_whole(page, text.encode())
     return figures

@@ -1,0 +1,295 @@
+"""Case 4. Land cover from 224 bands: a transform that travels with the model, and a CbrrUnet.
+
+A scene of hundreds of bands is brought to a few components (MNF or PCA), measured on the training
+tiles alone, and CbrrUnet labels every pixel of them. Every tile is held out once. The model that
+maps the large scene reads its raw bands: the transform is its first layer.
+
+    python -m keras_cases.hyperspectral_cbrr_unet --quick
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_cases.models.cbrr_unet import cbrr_unet
+from keras_cases.shared import Batches, chosen, sample_folder
+from keras_cases.shared_spectra import label_images, save_with_transform
+from rs_workbench.card import TrainingData
+from rs_workbench.lessons.big_scene import map_and_assess
+from rs_workbench.lessons.cube_chips import (
+    LEGENDS,
+    CubeChips,
+    choose_classes,
+    cut,
+    read_cube_chips,
+)
+from rs_workbench.lessons.cube_scene import write_cube_scene
+from rs_workbench.lessons.cube_transform import components_of, fit_transform
+from rs_workbench.lessons.few_labels import make_samples, picture_bands, picture_of_samples
+from rs_workbench.lessons.fold_counts import count_chips, gather_counts, keep_counts, open_counts
+from rs_workbench.lessons.folds import Parts, deal_folds, parts_of
+from rs_workbench.lessons.pictures import picture_of_chips, picture_of_curves, picture_of_map
+from rs_workbench.lessons.spectral_baselines import (
+    count_baselines,
+    labelled_pixels,
+    pixel_split_scores,
+)
+from rs_workbench.lessons.spectral_report import (
+    Told,
+    add_map,
+    pictures_of_data,
+    write_spectral_report,
+)
+from rs_workbench.spectra.transform import LinearTransform
+from rs_workbench.training.augment import Augment
+from rs_workbench.training.class_weights import class_weights
+from rs_workbench.training.keras_losses import SegmentationLoss
+from rs_workbench.training.keras_scores import HeldOutScores
+
+VARY = Augment(shift=0.25, noise=0.1, cut_mix=0.5)
+"""In units of the components, which have variance 1; and flips and turns."""
+
+
+# %% Settings: change these in class
+@dataclass(frozen=True)
+class Learning:
+    width: int = 8  # channels at full size; the course has 64
+    loss: str = "cross_entropy"
+    weights: str | None = None  # of classes: balanced or effective_number
+    rate: float = 2e-3  # falls to 0
+    vary: Augment = VARY
+    batch: int = 2  # tiles
+    epochs: int = 160
+
+
+# %% Settings: what is mapped, and which tiles are held out
+@dataclass(frozen=True)
+class Settings:
+    data: str = "enmap_potsdam"  # or salinas_a
+    classes: tuple[str, ...] = ()  # their names; none means all
+    transform: str = "mnf"  # or pca
+    components: int = 12
+    learning: Learning = Learning()
+    folds: int = 6  # groups of tiles, each held out once
+    run: tuple[int, ...] = (0, 1, 2, 3, 4, 5)  # folds to run
+    fold: int = 0  # which of them is held out now
+    seeds: tuple[int, ...] = (0, 1, 2)
+    seed: int = 0
+    scene: tuple[int, int] = (48, 48)  # tiles of the large scene, down and across
+    memory: str = "1GB"  # for its map, network and libraries included
+    out: Path = Path("out/hyperspectral_cbrr_unet")
+    drawn: bool = False
+
+
+# %% Settings for a lesson
+QUICK = Settings(
+    learning=Learning(epochs=40),
+    seeds=(0,),
+    scene=(36, 36),
+    out=Path("out/hyperspectral_cbrr_unet_quick"),
+)
+
+# %% Settings for a test of this file
+SMOKE = Settings(
+    learning=Learning(width=2, batch=4, epochs=1),
+    components=4,
+    folds=3,
+    run=(0,),
+    seeds=(0,),
+    scene=(4, 4),
+    out=Path("out/hyperspectral_cbrr_unet_smoke"),
+)
+
+# %% The other scene, and the course's own network: 22,149,381 parameters; on a CPU, days
+SALINAS = Settings(data="salinas_a", seeds=(0,), out=Path("out/hyperspectral_cbrr_unet_salinas"))
+COURSE = Settings(
+    classes=("roof", "pavement", "low vegetation", "tree", "water"),
+    transform="pca",
+    components=6,
+    learning=Learning(width=64, batch=10, epochs=30),
+    seeds=(0,),
+    out=Path("out/hyperspectral_cbrr_unet_course"),
+)
+
+
+# %% What a fold is made of
+class Chips(NamedTuple):
+    images: np.ndarray  # (N, components, height, width), scaled
+    labels: np.ndarray  # (N, height, width); 255 where nothing is known
+
+
+class Data(NamedTuple):
+    training: Chips
+    validation: Chips
+    held_out: Chips
+    scene: CubeChips
+    folds: np.ndarray  # (N,), of each tile
+    parts: Parts  # tiles of the three parts
+    transform: LinearTransform
+    real: bool
+
+
+# %% 1. Data: pixels of a tile are alike, so whole tiles are held out, even from the transform
+def load_data(s: Settings) -> Data:
+    folder, real = sample_folder(s.data, s)
+    scene = read_cube_chips(s.data, folder).only(s.classes)
+    folds = deal_folds(scene.counts, s.folds)
+    parts = parts_of(folds, s.fold)
+    transform = fit_transform(
+        scene, parts.training, kind=s.transform, n_components=s.components
+    )  # and bad bands: both of the training tiles alone
+    images, labels = components_of(scene, transform), cut(scene.labels, scene.windows)
+    training, validation, held_out = (Chips(images[part], labels[part]) for part in parts)
+    return Data(training, validation, held_out, scene, folds, parts, transform, real)
+
+
+# %% 1, samples: a few labelled pixels, and the shape of their spectra, make thousands
+def grow_samples(s: Settings) -> tuple[str, Path]:
+    folder, _ = sample_folder("salinas_a", s)
+    chips = read_cube_chips("salinas_a", folder)
+    samples = make_samples(chips, per_class=5, seed=s.seed)
+    return samples.words, picture_of_samples(s.out / "few_labels.png", chips, samples)
+
+
+# %% 2. Model: three poolings only; below them it dilates, and six maps vote
+def build_model(s: Settings) -> keras.Model:
+    keras.utils.set_random_seed(s.seed)
+    n_classes = len(choose_classes(LEGENDS[s.data], s.classes))
+    return cbrr_unet(n_bands=s.components, n_classes=n_classes, width=s.learning.width)
+
+
+# %% 3. Train: a dozen tiles are few, so each is turned, moved and mixed anew in every epoch
+def train(model: keras.Model, data: Data, s: Settings) -> dict[str, list[float]]:
+    how = s.learning
+    training = Batches(*data.training, batch=how.batch, augment=how.vary, seed=s.seed)
+    validation = Batches(*data.validation, batch=how.batch, shuffle=False)
+    falling = keras.optimizers.schedules.CosineDecay(how.rate, how.epochs * len(training))
+    model.compile(
+        optimizer=keras.optimizers.AdamW(falling),
+        loss=make_loss(data, how),
+        jit_compile=False,  # on a CPU it only takes longer
+    )
+    scores = HeldOutScores(validation, len(data.scene.classes))  # first: `best` reads what it says
+    best = keep_best(s.out / "best.weights.h5")
+    learnt = {"epochs": how.epochs, "validation_data": validation, "verbose": 0}
+    history = model.fit(training, callbacks=[scores, best], **learnt).history
+    model.load_weights(best.filepath)
+    picture_of_curves(s.out / "curves.png", history)
+    return history
+
+
+# %% 3, the loss: with weights, a rare class counts for more; counted on training tiles
+def make_loss(data: Data, how: Learning) -> SegmentationLoss:
+    n_classes, weights = len(data.scene.classes), None
+    if how.weights:
+        counts = data.scene.counts[data.parts.training].sum(axis=0)
+        weights = class_weights(counts, how.weights, beta=0.999)
+    return SegmentationLoss(how.loss, n_classes, class_weights=weights)
+
+
+# %% 3, the epoch: chosen on validation tiles; the held-out ones know nothing of it
+def keep_best(path: Path) -> keras.callbacks.ModelCheckpoint:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return keras.callbacks.ModelCheckpoint(
+        path, monitor="val_mean_iou", mode="max", save_best_only=True, save_weights_only=True
+    )
+
+
+# %% 4. Evaluate: each tile is read once, by a model that never saw it; tiles are drawn, not pixels
+def evaluate(model: keras.Model, data: Data, s: Settings) -> Path:
+    parts, n_classes = data[:3], len(data.scene.classes)
+    found = label_images(model, data.held_out.images)
+    counts = {"CbrrUnet": count_chips(found, data.held_out.labels, n_classes)}
+    if s.seed == s.seeds[0]:  # another seed changes nothing here
+        counts |= count_baselines(*parts, n_classes)
+    folder = open_counts(s.out / "counts", key(s))
+    for name, counted in counts.items():
+        keep_counts(folder, name, counted, fold=s.fold, seed=s.seed)
+    path, classes = s.out / "held_out.png", data.scene.classes
+    picture_of_chips(path, *data.held_out, found, classes=classes)
+    return write_spectral_report(s.out, gather_counts(folder), tell(model, data, s))
+
+
+# %% 4, what the page tells beside its table: pictures, how it was run, and a leak
+def tell(model: keras.Model, data: Data, s: Settings) -> Told:
+    words, samples = grow_samples(s)
+    pictures = pictures_of_data(s.out, data.scene, data.transform, data.parts.held_out) | {
+        "Loss and scores, last fold": s.out / "curves.png",
+        "Held-out tiles of the last fold, first three components": s.out / "held_out.png",
+        "Five labelled pixels of each class, and what grew from them": samples,
+    }
+    facts = {
+        "data": f"{s.data}, {'real' if data.real else 'DRAWN, no real scene'}",
+        "backend": f"Keras {keras.__version__} on {keras.backend.backend()}",
+        "parameters": model.count_params(),
+        "bands": f"{data.transform.n_bands} of {data.scene.cube.n_bands} kept",
+        "settings": key(s),
+    }
+    title = f"Case 4: {s.data}, CbrrUnet on {s.components} components ({s.transform.upper()})"
+    return Told(title, data.scene, leak(data), facts, pictures, words)
+
+
+# %% 4, the leak: the same pixels and classifier, dealt one by one, and dealt by tile
+def leak(data: Data) -> tuple[np.ndarray, np.ndarray]:
+    images, labels = (np.concatenate(parts) for parts in zip(*data[:3], strict=True))
+    of_tile = data.folds[np.concatenate(data.parts)][:, None, None]
+    folds = np.broadcast_to(of_tile, labels.shape)[labels != 255]
+    return pixel_split_scores(*labelled_pixels(images, labels), folds)
+
+
+def key(s: Settings) -> str:
+    """What counts must have in common to be added up."""
+    same = replace(s, fold=0, seed=0, run=(), out=Path())
+    return ", ".join(f"{name} {value}" for name, value in vars(same).items() if value)
+
+
+# %% 5. Infer: the transform is the first layer, so nobody can map with another one
+def infer(model: keras.Model, data: Data, s: Settings) -> Path:
+    folder, classes = s.out / "map", data.scene.classes
+    saved = save_with_transform(model, data.transform, s.out / "model", **about(data, s))
+    scene, reference = write_cube_scene(
+        folder, data.scene, data.parts.held_out, rows=s.scene[0], cols=s.scene[1]
+    )
+    mapped = map_and_assess(saved, scene, reference, folder, memory=s.memory)
+    shown = {"reference": reference, "bands": picture_bands(data.scene)}
+    picture = picture_of_map(s.out / "map.png", scene, mapped.class_map, classes, **shown)
+    add_map(s.out, mapped, picture)
+    return mapped.class_map
+
+
+# %% 5, the card: it travels inside the model file, so that the map needs nothing else
+def about(data: Data, s: Settings) -> dict[str, Any]:
+    split = f"{s.folds} folds of whole tiles; fold {s.fold} held out, the next for validation"
+    n_chips = len(data.parts.training)
+    return {
+        "name": f"cbrr_unet_{s.data}",
+        "classes": data.scene.classes,
+        "dtype": "float32",
+        "pixel_size": data.scene.pixel_size,
+        "training_data": TrainingData(name=s.data, n_chips=n_chips, split=split),
+    }
+
+
+# %% All of it: every fold with every seed, then the map with the last model
+def main(s: Settings = Settings()) -> Path:
+    for seed in s.seeds:
+        for fold in s.run:
+            one, started = replace(s, seed=seed, fold=fold), time.perf_counter()
+            data, model = load_data(one), build_model(one)
+            best = max(train(model, data, one)["val_mean_iou"])
+            report = evaluate(model, data, one)
+            seconds = time.perf_counter() - started
+            print(f"seed {seed}, fold {fold}: validation {best:.3f}, {seconds:.0f} s", flush=True)
+    class_map = infer(model, data, one)
+    print(f"report: {report}, map: {class_map}")
+    return report
+
+
+if __name__ == "__main__":
+    main(chosen(Settings(), QUICK, SMOKE))
