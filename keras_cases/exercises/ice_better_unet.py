@@ -50,12 +50,14 @@ COARSE = 4  # px that one pixel of the context stands for
 # %% The answer: context is wide and blurred, an edge is one pixel; each gets a path of its own
 def build_model(n_bands: int = 3, n_classes: int = 2) -> keras.Model:
     image = keras.Input((None, None, n_bands), name="image")
-    wide = unet(3 * n_bands, 16, width=8, depth=4)(shrink(image))
+    wide = unet(3 * n_bands, 8, width=8, depth=4)(shrink(image))
     wide = layers.UpSampling2D(COARSE, name="enlarge")(wide)
     wide = layers.AveragePooling2D(COARSE + 1, 1, padding="same", name="soften")(wide)
     x = layers.Concatenate(name="pixel_and_context")([image, wide])
-    for name in ("weigh", "weigh_again"):
-        x = layers.Conv2D(32, 1, activation="relu", kernel_initializer="he_normal", name=name)(x)
+    for number in range(2):  # on single pixels: is it brighter than its surroundings ask for?
+        kernel = {"use_bias": False, "kernel_initializer": "he_normal"}
+        x = layers.Conv2D(16, 1, **kernel, name=f"weigh_{number}")(x)
+        x = layers.ReLU()(layers.BatchNormalization(momentum=0.9, name=f"norm_{number}")(x))
     logits = layers.Conv2D(n_classes, 1, name="logits")(x)
     model = keras.Model(image, logits, name="context_unet")
     model.stride = COARSE * 2**4
@@ -205,7 +207,7 @@ ABOUT = """
 The label of a pixel is its brightness against a cut, and the cut depends on the whole tile. A
 plain U-Net carries many channels through all pixels to find that out. Here a U-Net looks at
 blocks of 4 x 4 px, so it sees four times as far for a sixteenth of the work, and two layers on
-single pixels compare brightness with what it found. Nothing is pooled over the whole tile: a map
+single pixels compare brightness with what it found. Nothing is pooled over a whole tile, so a map
 of a large scene still has no seams.
 """
 

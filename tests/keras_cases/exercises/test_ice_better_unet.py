@@ -79,7 +79,7 @@ def mean_of_tiles(plain, better):
 def test_our_answer_is_right():
     right = ours.check(ours)
     assert len(right) == 4
-    assert right[1] == "it has 495,674 parameters, and each weight learns"
+    assert right[1] == "it has 494,434 parameters, and each weight learns"
 
 
 def test_a_plain_unet_is_an_answer_too():
