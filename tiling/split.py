@@ -28,7 +28,7 @@ from tiling.split_settings import SplitSettings
 from tiling.windows import Window
 
 Part = Literal["training", "validation", "held_out"]
-How = Literal["blocks", "scenes", "groups", "strips"]
+How = Literal["blocks", "scenes", "groups", "strips", "named"]
 PARTS: tuple[Part, ...] = ("training", "validation", "held_out")
 NO_PART = -1
 """Value of cells that belong to no part, because they lie in the buffer."""
@@ -47,7 +47,7 @@ class Split:
         How it was made.
     how : str
         "blocks", "scenes", "groups" of near scenes, or "strips" where the scenes were too small
-        for blocks.
+        for blocks; "named" where somebody named the scenes of each part.
     block : int or None
         Side of a block, px; None unless split by blocks.
     cell : int
@@ -115,14 +115,43 @@ def split_scenes(indexes: Sequence[LabelIndex], settings: SplitSettings) -> Spli
         if _merit(tried[-1])[-1] >= SERVED:
             break
     split = max(tried, key=_merit)
-    empty = _empty_parts(split)
-    if empty:
-        raise TilingError(
-            f"no chip of tile={settings.tile} px with labels is left for {' and '.join(empty)} "
-            f"when parts lie buffer={settings.buffer_px} px apart: choose a smaller tile, such as "
-            f"tile={max(settings.tile // 2, 1)}, {'leave block out, ' if settings.block else ''}"
-            "or add scenes"
-        )
+    _refuse_empty(split, f"{'leave block out, ' if settings.block else ''}or add scenes")
+    return split
+
+
+def split_named(
+    indexes: Sequence[LabelIndex], parts: Sequence[Part], settings: SplitSettings
+) -> Split:
+    """Split scenes as somebody named them, with the buffer between neighbours.
+
+    Parameters
+    ----------
+    indexes : sequence of LabelIndex
+        One a scene.
+    parts : sequence of str
+        The part of each scene.
+    settings : SplitSettings
+        Tile and buffer; shares, block and seed are not used.
+
+    Returns
+    -------
+    Split
+        Whole scenes, less what lies nearer than the buffer to a part that must not be known.
+
+    Raises
+    ------
+    TilingError
+        If the scenes do not belong together, or a part is left without room.
+    """
+    _check_scenes(indexes)
+    drawn = tuple(
+        np.full(index.grid, PARTS.index(part), np.int8)
+        for index, part in zip(indexes, parts, strict=True)
+    )
+    left = leave_buffer(indexes, drawn, buffer=settings.buffer_px)
+    counts = _part_counts(indexes, left, settings.tile)
+    split = Split(settings, "named", None, indexes[0].cell, left, counts)
+    _refuse_empty(split, "or name other scenes")
     return split
 
 
@@ -191,6 +220,16 @@ def _part_counts(indexes: Sequence[LabelIndex], parts: Parts, tile: int) -> NDAr
             counts[number] += held
             counts[-1] -= held
     return counts
+
+
+def _refuse_empty(split: Split, or_else: str) -> None:
+    empty, settings = _empty_parts(split), split.settings
+    if empty:
+        raise TilingError(
+            f"no chip of tile={settings.tile} px with labels is left for {' and '.join(empty)} "
+            f"when parts lie buffer={settings.buffer_px} px apart: choose a smaller tile, such as "
+            f"tile={max(settings.tile // 2, 1)}, {or_else}"
+        )
 
 
 def _empty_parts(split: Split) -> list[str]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rs_workbench.card import LegendClass
 from rs_workbench.errors import UsageError
 from rs_workbench.training.ground import Ground, GroundReader
+from rs_workbench.training.named_parts import parts_by_name
 from rs_workbench.training.origins import Origins
 from rs_workbench.training.settings import TrainSettings
 from rs_workbench.training.statistics import near_labels, training_areas
@@ -22,7 +23,7 @@ from tiling.label_index import LabelIndex
 from tiling.leaks import check_split, find_leaks, random_split
 from tiling.room import make_rooms
 from tiling.sampler import Sampler, Sampling, make_sampler
-from tiling.split import PARTS, SERVED, Part, Split, part_mask, split_scenes
+from tiling.split import PARTS, SERVED, Part, Split, part_mask, split_named, split_scenes
 from tiling.split_settings import SplitSettings
 from tiling.windows import Window
 
@@ -142,12 +143,14 @@ def make_parts(
     """
     if settings.split.kind == "random":
         return _dealt(settings, ground, indexes, origins)
-    return _by_blocks(settings, indexes, origins, classes)
+    return _by_blocks(settings, ground, indexes, origins=origins, classes=classes)
 
 
 def _by_blocks(
     settings: TrainSettings,
+    ground: Ground,
     indexes: Sequence[LabelIndex],
+    *,
     origins: Origins,
     classes: Sequence[LegendClass],
 ) -> Parts:
@@ -156,7 +159,11 @@ def _by_blocks(
     wide = SplitSettings(
         tile, choice.shares, choice.block, asked.buffer_px + origins.slack, choice.seed
     )
-    split = split_scenes(indexes, wide)
+    if choice.kind == "named":
+        names = [scene.name for scene in ground.scenes]
+        split = split_named(indexes, parts_by_name(names, choice), wide)
+    else:
+        split = split_scenes(indexes, wide)
     sampling = Sampling(
         tile,
         seed=settings.seed,
@@ -195,6 +202,7 @@ def _block_text(split: Split) -> str:
         "blocks": f"by blocks of {split.block} px",
         "scenes": "by whole scenes",
         "groups": "by groups of near scenes",
+        "named": "as the settings name the scenes",
         "strips": "into strips",
     }[split.how]
     return (
@@ -244,6 +252,8 @@ def _quoted(names: Sequence[str]) -> str:
 
 def _starved(split: Split) -> list[str]:
     """Warn where the buffer leaves a part less than half of what was asked."""
+    if split.how == "named":
+        return []
     total = split.counts.sum()
     for part, asked, counts in zip(PARTS, split.settings.shares, split.counts, strict=False):
         if counts.sum() < SERVED * asked * total:

@@ -37,7 +37,8 @@ class SplitChoice(Strict):
 
     A block is a square of `block` px, or a "group" of scenes that lie nearer to one another than
     the buffer; by default as `tiling.split` chooses. The buffer between the parts is at least as
-    wide as a chip.
+    wide as a chip. A "named" split names the scenes of a part by patterns of their file names, as
+    ``north_*.tif``; all others are for training.
     """
 
     kind: SplitKind = "blocks"
@@ -47,6 +48,8 @@ class SplitChoice(Strict):
     )
     buffer: int | None = Field(default=None, ge=0, description="px; by default one chip")
     seed: int = Field(default=0, ge=0)
+    validation: tuple[str, ...] = Field(default=(), description="scenes, of a named split")
+    held_out: tuple[str, ...] = Field(default=(), description="scenes, of a named split")
 
 
 class TrainSettings(Strict):

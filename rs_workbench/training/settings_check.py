@@ -9,7 +9,7 @@ from rs_workbench.errors import MissingDependencyError, UsageError
 from rs_workbench.networks import FRAMEWORKS, check_choice, list_networks
 from rs_workbench.training.class_weights import check_weights, class_weights
 from rs_workbench.training.losses import parse_loss, term_weights
-from rs_workbench.training.settings import Framework, TrainClass, TrainSettings
+from rs_workbench.training.settings import Framework, SplitChoice, TrainClass, TrainSettings
 from tiling.label_index import IGNORE
 from tiling.split_settings import SplitSettings
 
@@ -39,6 +39,7 @@ def check_settings(settings: TrainSettings) -> None:
         _check_classes(settings.classes, settings.unlabelled)
     split = settings.split
     SplitSettings(settings.tile, split.shares, split.block, split.buffer, split.seed)
+    _check_named(split)
     if settings.class_share + settings.border_share > 1:
         raise UsageError(
             "class_share and border_share must be together at most 1: got "
@@ -54,6 +55,20 @@ def check_settings(settings: TrainSettings) -> None:
         from rs_workbench.memory import parse_gpu_limit
 
         parse_gpu_limit(settings.gpu_memory)
+
+
+def _check_named(split: SplitChoice) -> None:
+    given = [name for name in ("validation", "held_out") if getattr(split, name)]
+    if split.kind == "named" and len(given) < 2:
+        raise UsageError(
+            "a named split names the scenes of two parts: give split.validation and "
+            "split.held_out, such as split.held_out=[north_*.tif], or leave out --split named"
+        )
+    if split.kind != "named" and given:
+        raise UsageError(
+            f"split.{given[0]} names scenes, but the split is {split.kind}: add --split named, or "
+            f"leave out split.{given[0]}"
+        )
 
 
 def _check_loss(settings: TrainSettings) -> None:

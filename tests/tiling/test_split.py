@@ -13,7 +13,7 @@ from tiling.label_index import plain_index
 from tiling.leaks import check_split, find_leaks, random_split
 from tiling.room import make_rooms
 from tiling.sampler import Sampling, draw_chip, make_sampler
-from tiling.split import NO_PART, PARTS, SplitSettings, part_mask, split_scenes
+from tiling.split import NO_PART, PARTS, SplitSettings, part_mask, split_named, split_scenes
 
 
 def ground(index, cells):
@@ -215,6 +215,20 @@ def test_groups_of_near_scenes_stay_together_and_lose_nothing():
     assert all(len(parts) == 1 for parts in part_of.values())
     scenes = split_scenes(rows, SplitSettings(tile=32, block="scene"))
     assert scenes.counts[3].sum() > 0
+
+
+def test_named_scenes_are_the_parts_and_training_gives_way_to_neighbours():
+    rows = [plain_index((64, 64), cell=16, origin=(0, 64 * i)) for i in range(5)]
+    named = ["held_out", "training", "training", "training", "validation"]
+    split = split_named(rows, named, SplitSettings(tile=16))
+    assert split.how == "named"
+    assert split.counts[:3, 0].tolist() == [64 * (3 * 64 - 32), 64 * 64, 64 * 64]
+    assert split.counts[3, 0] == 2 * 64 * 16
+    assert (split.parts[0] == 2).all()
+    assert (split.parts[4] == 1).all()
+    assert split.parts[1][:, 0].tolist() == [-1] * 4
+    with pytest.raises(TilingError, match=r"left for held-out .* or name other scenes"):
+        split_named(rows, ["training"] * 4 + ["validation"], SplitSettings(tile=16))
 
 
 def test_scenes_without_a_place_are_groups_of_their_own():
