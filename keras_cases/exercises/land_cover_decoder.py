@@ -99,7 +99,7 @@ def not_learning(model: keras.Model) -> Iterator[str]:
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    copy.compile(keras.optimizers.SGD(STEP), loss, run_eagerly=True, jit_compile=False)
+    copy.compile(keras.optimizers.SGD(STEP), loss, run_eagerly=True)
     before = [keras.ops.convert_to_numpy(weight) for weight in copy.trainable_weights]
     copy.train_on_batch(images, labels)
     for weight, old in zip(copy.trainable_weights, before, strict=True):
