@@ -16,7 +16,7 @@ from keras_cases import hyperspectral_cbrr_unet as case  # noqa: E402
 from keras_cases.shared_spectra import label_images, with_transform  # noqa: E402
 from rs_workbench.card import read_card  # noqa: E402
 from rs_workbench.lessons.cube_transform import raw_tiles  # noqa: E402
-from rs_workbench.raster_scene import open_scene  # noqa: E402
+from rs_workbench.raster_scene import describe_raster  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +103,8 @@ def check_run(s, report):
     card = read_card(s.out / "model" / "model.keras")
     assert card.n_bands > 190
     assert card.stride == 8
-    class_map = open_scene(s.out / "map" / "big_scene_classes.tif")
-    assert class_map.shape == open_scene(s.out / "map" / "cube_scene.tif").shape
+    class_map = describe_raster(s.out / "map" / "big_scene_classes.tif")
+    assert class_map.shape == describe_raster(s.out / "map" / "cube_scene.tif").shape
     return text
 
 
