@@ -36,6 +36,7 @@ from rs_workbench.lessons.digits_pictures import baselines, draw_pictures, draw_
 from rs_workbench.lessons.keras_digits import logits_of, table_of_shapes
 from rs_workbench.lessons.keras_every_pixel import add_blank_class, score_every_pixel
 from rs_workbench.lessons.report import write_report
+from rs_workbench.lessons.training_record import keep_training, training_facts
 
 TITLE = "MNIST: the framework"
 
@@ -164,7 +165,7 @@ def train(model: keras.Model, data: Data, s: Settings) -> dict[str, list[float]]
         validation_data=tuple(data.validation),
         verbose=2,
     ).history
-    pages.keep_training(s.out, history, time.perf_counter() - started)
+    keep_training(s.out, history, time.perf_counter() - started)
     return history
 
 
@@ -195,7 +196,7 @@ def facts(data: Data, s: Settings) -> dict[str, object]:
         "data": source,
         "seed": s.seed,
         "backend": keras.backend.backend(),
-        **pages.training_facts(s.out),
+        **training_facts(s.out),
     }
 
 

@@ -23,13 +23,13 @@ from rs_workbench.card import Band, TrainingData
 from rs_workbench.lessons import ice_report as pages
 from rs_workbench.lessons.big_scene import map_and_assess, write_big_scene
 from rs_workbench.lessons.card import measure_bands, scale_images
-from rs_workbench.lessons.digits_report import keep_training
 from rs_workbench.lessons.ice_report import ABOUT_LABELS, CLASSES, PUBLISHED
 from rs_workbench.lessons.image_pairs import ImagePairs, read_pairs
 from rs_workbench.lessons.levels import level_table
 from rs_workbench.lessons.pair_files import deal_pairs, find_pairs
 from rs_workbench.lessons.report import write_report
 from rs_workbench.lessons.tile_scores import count_tiles, label_tiles, score_line
+from rs_workbench.lessons.training_record import keep_training
 from rs_workbench.training.augment import NO_CHANGE, Augment
 from rs_workbench.training.keras_losses import SegmentationLoss
 from rs_workbench.training.keras_scores import HeldOutScores

@@ -38,6 +38,7 @@ from rs_workbench.lessons import keras_answers as faults
 from rs_workbench.lessons.digits_drawn import drawn_parts
 from rs_workbench.lessons.digits_seeds import report_seeds
 from rs_workbench.lessons.keras_digits import VariedDigits, logits_of, table_of_shapes
+from rs_workbench.lessons.training_record import keep_training
 
 LEAST = 0.6  # share of drawn digits that the check wants right
 COURSE = [("3,333,706 parameters", 0.9924), ("30,174 parameters", 0.9899)]
@@ -134,7 +135,7 @@ def main(s: Settings) -> Path:
         train(model, data, replace(s, seed=seed))
         for model, seed in zip(models, s.seeds, strict=True)
     ]
-    pages.keep_training(s.out, histories[0], time.perf_counter() - started)
+    keep_training(s.out, histories[0], time.perf_counter() - started)
     test = mnist.open_test(data)
     says = [logits_of(model, test.images).argmax(axis=1) for model in models]
     return report_seeds(

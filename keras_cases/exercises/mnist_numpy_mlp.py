@@ -48,6 +48,7 @@ from rs_workbench.lessons.digits import Digits, share_right
 from rs_workbench.lessons.digits_drawn import drawn_parts
 from rs_workbench.lessons.digits_seeds import report_seeds
 from rs_workbench.lessons.numerical_gradient import numerical_gradient
+from rs_workbench.lessons.training_record import keep_training
 
 Weights = list[tuple[np.ndarray, np.ndarray]]
 
@@ -170,7 +171,7 @@ def main(s: Settings) -> Path:
     data = mnist.load_data(s)
     parts, started = (in_rows(data.training), in_rows(data.validation)), time.perf_counter()
     found = [train(*parts, replace(s, seed=seed)) for seed in s.seeds]
-    pages.keep_training(s.out, found[0][1], time.perf_counter() - started)
+    keep_training(s.out, found[0][1], time.perf_counter() - started)
     test = mnist.open_test(data)
     says = [forward(weights, in_rows(test).images)[0].argmax(axis=1) for weights, _ in found]
     precise = " ".join(f"{share:.3f}" for share in precision(says[0], test.labels))

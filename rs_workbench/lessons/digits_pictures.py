@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from rs_workbench.accuracy import confusion_matrix
 from rs_workbench.lessons.digits import CLASSES, Digits, nearest_mean, share_right
 from rs_workbench.lessons.digits_found import Found
-from rs_workbench.lessons.digits_report import CURVES
 from rs_workbench.lessons.pictures import picture_of_chips, picture_of_confusion
 from rs_workbench.lessons.report import Line
+from rs_workbench.lessons.training_record import CURVES
 
 SHOWN = 12  # digits in a row
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 
 from rs_workbench.accuracy import binomial_interval
-from rs_workbench.lessons.pictures import picture_of_curves
 from rs_workbench.lessons.report import Line
-from rs_workbench.training.history import write_whole
 
-CURVES, TRAINING = "curves.png", "training.json"
 COURSE = "the course's notebooks; its test set served as validation there"
 
 
@@ -61,45 +56,6 @@ def published(name: str, accuracy: float) -> Line:
         Marked as published.
     """
     return Line(name, {"test accuracy": accuracy}, kind="published", note=COURSE)
-
-
-def keep_training(folder: Path, history: Mapping[str, Sequence[float]], seconds: float) -> None:
-    """Write down how a training went, with its curves.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to; made where it is missing.
-    history : mapping of str to sequence of float
-        As Keras gives it.
-    seconds : float
-        How long it took.
-    """
-    content = {"seconds": round(seconds, 1), "history": history}
-    write_whole(folder / TRAINING, json.dumps(content, indent=1).encode())
-    picture_of_curves(folder / CURVES, history)
-
-
-def training_facts(folder: Path) -> dict[str, object]:
-    """Read what `keep_training` wrote.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-
-    Returns
-    -------
-    dict
-        Epochs, seconds, and the last accuracy on validation.
-    """
-    kept = json.loads((folder / TRAINING).read_text(encoding="utf-8"))
-    history = kept["history"]
-    return {
-        "epochs": len(history["loss"]),
-        "seconds of training": kept["seconds"],
-        "validation accuracy": history["val_accuracy"][-1],
-    }
 
 
 def markdown_table(rows: Sequence[Sequence[object]], head: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 from rs_workbench.accuracy import overall_accuracy
 from rs_workbench.card import LegendClass
 from rs_workbench.lessons.big_scene import Mapped
-from rs_workbench.lessons.digits_report import CURVES, TRAINING
 from rs_workbench.lessons.image_pairs import ImagePairs
 from rs_workbench.lessons.pictures import (
     picture_of_chips,
@@ -22,6 +20,7 @@ from rs_workbench.lessons.pictures import (
 from rs_workbench.lessons.report import Line, write_report
 from rs_workbench.lessons.thresholds import baselines, tile_histograms
 from rs_workbench.lessons.tile_scores import score_line, spread_places
+from rs_workbench.lessons.training_record import CURVES, training_facts
 from rs_workbench.types import LabelMap
 
 CLASSES = (
@@ -136,16 +135,13 @@ def data_facts(
     dict
         For the report.
     """
-    kept, seconds = folder / TRAINING, {}
-    if kept.exists():
-        seconds["seconds of training"] = json.loads(kept.read_text(encoding="utf-8"))["seconds"]
     return {
         "data": "sea_ice, real" if real else "DRAWN stand-in: no figure here is one of real ice",
         "tiles": ", ".join(f"{len(part.names)} {name}" for name, part in parts.items()),
         "label pixels neither black nor white in the files": parts["training"].smeared,
         "other files": left_aside or "none",
         "intervals": "95 %, bootstrap over held-out tiles",
-        **seconds,
+        **training_facts(folder),
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import struct
 
 import cv2
@@ -263,14 +262,3 @@ def test_the_interval_is_that_of_the_mean_of_the_seeds():
     assert figures["high"] == pytest.approx(0.99533, abs=1e-5)
     assert "worst seed" not in pages.accuracy_line("net", [9920], 10_000).figures
     assert pages.published("course", 0.9).kind == "published"
-
-
-def test_a_training_is_kept(tmp_path):
-    pages.keep_training(tmp_path, {"loss": [2.0, 1.0], "val_accuracy": [0.5, 0.8]}, 12.34)
-    assert pages.training_facts(tmp_path) == {
-        "epochs": 2,
-        "seconds of training": 12.3,
-        "validation accuracy": 0.8,
-    }
-    assert (tmp_path / pages.CURVES).is_file()
-    assert json.loads((tmp_path / pages.TRAINING).read_text())["history"]["loss"] == [2.0, 1.0]

@@ -19,6 +19,7 @@ from rs_workbench.lessons.pictures import (
     picture_of_map,
 )
 from rs_workbench.lessons.report import Line, write_report
+from rs_workbench.lessons.training_record import CURVES, keep_training, training_facts
 
 CLASSES = (
     LegendClass(value=3, name="water", name_zh="水体", color="#2b6fb5"),
@@ -152,3 +153,16 @@ def test_paint_by_index_and_by_value():
     assert by_index[0].tolist() == [[43, 111, 181], [255, 255, 255], [220, 220, 220]]
     values = np.array([[3, 7, 255]], np.uint8)
     assert (paint(values, CLASSES, by_value=True) == by_index).all()
+
+
+def test_a_training_is_kept(tmp_path):
+    assert training_facts(tmp_path) == {}
+    keep_training(tmp_path, {"loss": [2.0, 1.0], "val_accuracy": [0.5, 0.8]}, 12.34)
+    assert training_facts(tmp_path) == {
+        "epochs": 2,
+        "seconds of training": 12.3,
+        "validation accuracy": 0.8,
+    }
+    assert (tmp_path / CURVES).is_file()
+    keep_training(tmp_path, {"loss": [1.0], "val_mean_iou": [0.5]}, 1)
+    assert training_facts(tmp_path) == {"epochs": 1, "seconds of training": 1}
