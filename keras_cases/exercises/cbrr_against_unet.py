@@ -35,7 +35,7 @@ import keras
 import numpy as np
 
 from keras_cases import hyperspectral_cbrr_unet as case
-from keras_cases.exercises.wrong import Wrong
+from keras_cases.exercises.wrong import WrongAnswerError
 from keras_cases.models.cbrr_unet import cbrr_unet
 from keras_cases.models.unet import unet
 from keras_cases.shared import chosen
@@ -138,7 +138,7 @@ def report(folder: Path, data: case.Data, models: dict[str, keras.Model], s: Set
 
 # %% The check
 def check(answer: ModuleType) -> list[str]:
-    """Say what is right; raise `Wrong` at the first mistake."""
+    """Say what is right; raise `WrongAnswerError` at the first mistake."""
     parts = (check_sizes, check_new, check_value, check_interval, check_verdict)
     return [part(answer) for part in parts]
 
@@ -146,22 +146,28 @@ def check(answer: ModuleType) -> list[str]:
 def check_sizes(answer: ModuleType) -> str:
     models = answer.build_networks(6, 5, width=4)
     if sorted(models) != ["CbrrUnet", "U-Net"]:
-        raise Wrong(f"build_networks gives {sorted(models)}: name them CbrrUnet and U-Net")
+        raise WrongAnswerError(
+            f"build_networks gives {sorted(models)}: name them CbrrUnet and U-Net"
+        )
     image = np.random.default_rng(0).standard_normal((1, 24, 40, 6)).astype(np.float32)
     for name, model in models.items():
         try:
             scores = keras.ops.convert_to_numpy(model(image, training=False))
         except Exception as error:
-            raise Wrong(f"{name} cannot take 24 x 40 px, multiples of 8: pool thrice") from error
+            raise WrongAnswerError(
+                f"{name} cannot take 24 x 40 px, multiples of 8: pool thrice"
+            ) from error
         if scores.shape != (1, 24, 40, 5):
-            raise Wrong(f"{name} gives {scores.shape} for an image of 24 x 40 px and 5 classes")
+            raise WrongAnswerError(
+                f"{name} gives {scores.shape} for an image of 24 x 40 px and 5 classes"
+            )
         if np.allclose(scores.sum(axis=-1), 1, atol=1e-4):
-            raise Wrong(
+            raise WrongAnswerError(
                 f"{name} ends in a softmax: the loss takes logits, and would apply another"
             )
     sizes = {name: model.count_params() for name, model in models.items()}
     if max(sizes.values()) > 1.2 * min(sizes.values()):
-        raise Wrong(
+        raise WrongAnswerError(
             f"the networks have {sizes} parameters: change the width of U-Net until they differ "
             "by a fifth at most"
         )
@@ -174,7 +180,7 @@ def check_new(answer: ModuleType) -> str:
             weight.assign(keras.ops.full(weight.shape, 7.0))
     for name, model in answer.build_networks(3, 2, width=2).items():
         if float(keras.ops.max(model.trainable_weights[0])) == 7.0:
-            raise Wrong(
+            raise WrongAnswerError(
                 f"{name} comes with the weights of the last call: build it anew, or the second "
                 "run starts where the first one ended"
             )
@@ -198,15 +204,17 @@ def check_value(answer: ModuleType) -> str:
     wanted = mean_iou(first.sum(axis=0)) - mean_iou(second.sum(axis=0))
     found = answer.paired_test(first, second)
     if len(found) != 3 or not np.isclose(found[0], wanted, atol=1e-6):
-        raise Wrong(
+        raise WrongAnswerError(
             f"paired_test gives {found}, but the difference is {wanted:.4f}: add up the matrices "
             "of all tiles, then take the mean IoU; the mean of the tiles' scores is another number"
         )
     if not found[1] < wanted < found[2]:
-        raise Wrong(f"the interval {found[1]:.4f} to {found[2]:.4f} leaves out the difference")
+        raise WrongAnswerError(
+            f"the interval {found[1]:.4f} to {found[2]:.4f} leaves out the difference"
+        )
     same = answer.paired_test(first, first)
     if not np.allclose(same, 0, atol=1e-9):
-        raise Wrong(
+        raise WrongAnswerError(
             f"a map compared with itself gives {same}, not 0: draw the same tiles for both"
         )
     return "the difference is that of all tiles together"
@@ -218,12 +226,12 @@ def check_interval(answer: ModuleType) -> str:
     found = answer.paired_test(first, second)
     ratio = (found[2] - found[1]) / (high - low)
     if ratio > 1.6:
-        raise Wrong(
+        raise WrongAnswerError(
             f"the interval is {ratio:.1f} times as wide as it should be: in each draw, take the "
             "same tiles for both maps"
         )
     if ratio < 0.6:
-        raise Wrong(
+        raise WrongAnswerError(
             f"the interval is {ratio:.2f} times as wide as it should be: draw tiles, not pixels, "
             "for pixels of a tile are right and wrong together"
         )
@@ -238,7 +246,7 @@ def check_verdict(answer: ModuleType) -> str:
     }.items():
         found = answer.verdict(low, high)
         if found != wanted:
-            raise Wrong(
+            raise WrongAnswerError(
                 f"an interval from {low} to {high} says '{wanted}', but verdict gives '{found}'"
             )
     return "an interval that holds 0 shows no difference"

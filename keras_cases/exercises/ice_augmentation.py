@@ -33,7 +33,7 @@ import keras
 import numpy as np
 
 from keras_cases import sea_ice_unet as ice
-from keras_cases.exercises.wrong import Wrong
+from keras_cases.exercises.wrong import WrongAnswerError
 from keras_cases.shared import chosen, predict_bands_first
 from rs_workbench.accuracy import bootstrap_difference, mean_iou
 from rs_workbench.lessons.ice_report import CLASSES, data_facts
@@ -112,7 +112,7 @@ def check_way(name: str, way: Any) -> list[str]:
     given = images.copy(), labels.copy()
     found, again, other = (way(*given, seed=seed) for seed in (3, 3, 4))
     if (given[0] != images).any() or (given[1] != labels).any():
-        raise Wrong(f"{name} changed the arrays it was given: make new ones")
+        raise WrongAnswerError(f"{name} changed the arrays it was given: make new ones")
     check_form(name, found, images, labels)
     check_labels(name, found[1])
     check_together(name, *found)
@@ -138,7 +138,7 @@ def check_form(name: str, found: Any, images: np.ndarray, labels: np.ndarray) ->
     for what, got, wanted in zip(("images", "labels"), found, (images, labels), strict=True):
         form = getattr(got, "shape", None), str(getattr(got, "dtype", type(got).__name__))
         if form != (wanted.shape, str(wanted.dtype)):
-            raise Wrong(
+            raise WrongAnswerError(
                 f"{name} gives {what} {form[0]} of {form[1]}: wanted are {wanted.shape} of "
                 f"{wanted.dtype}"
             )
@@ -147,12 +147,14 @@ def check_form(name: str, found: Any, images: np.ndarray, labels: np.ndarray) ->
 def check_labels(name: str, labels: np.ndarray) -> None:
     found = np.unique(labels)
     if np.setdiff1d(found, [0, 1, 255]).size:
-        raise Wrong(
+        raise WrongAnswerError(
             f"{name} makes labels {found[:8].tolist()} of 0, 1 and 255: labels must not be "
             "interpolated; take the nearest pixel"
         )
     if not np.isin([0, 1], found).all():
-        raise Wrong(f"{name} leaves labels {found.tolist()} of 0, 1 and 255: a class was lost")
+        raise WrongAnswerError(
+            f"{name} leaves labels {found.tolist()} of 0, 1 and 255: a class was lost"
+        )
 
 
 def check_together(name: str, images: np.ndarray, labels: np.ndarray) -> None:
@@ -162,7 +164,7 @@ def check_together(name: str, images: np.ndarray, labels: np.ndarray) -> None:
         known = label != 255
         worst = min(worst, float(np.corrcoef(image[known, 0], label[known] == 1)[0, 1]))
     if not worst > 0.9:
-        raise Wrong(
+        raise WrongAnswerError(
             f"after {name}, image and label of a tile agree with correlation {worst:.2f} "
             "instead of 1: draw the movement once and apply it to both"
         )
@@ -171,15 +173,19 @@ def check_together(name: str, images: np.ndarray, labels: np.ndarray) -> None:
 def check_chance(name: str, found: Any, again: Any, other: Any) -> None:
     distinct = len({label.tobytes() for label in found[1]})
     if distinct < 4:
-        raise Wrong(
+        raise WrongAnswerError(
             f"{name} makes {distinct} different labels of {COPIES} copies of a tile: vary each "
             "by itself, and enough (0.2 degrees move nothing: is an angle in degrees, radians "
             "or turns?)"
         )
     if any((a != b).any() for a, b in zip(found, again, strict=True)):
-        raise Wrong(f"{name} gives other tiles for the same seed: let only the seed decide")
+        raise WrongAnswerError(
+            f"{name} gives other tiles for the same seed: let only the seed decide"
+        )
     if all((a == b).all() for a, b in zip(found, other, strict=True)):
-        raise Wrong(f"{name} gives the same tiles for seeds 3 and 4: draw from the seed")
+        raise WrongAnswerError(
+            f"{name} gives the same tiles for seeds 3 and 4: draw from the seed"
+        )
 
 
 # %% Three trainings on one budget, compared on the same validation tiles

@@ -32,7 +32,7 @@ import numpy as np
 from keras import layers
 
 from keras_cases import sea_ice_unet as ice
-from keras_cases.exercises.wrong import Wrong
+from keras_cases.exercises.wrong import WrongAnswerError
 from keras_cases.models.unet import unet
 from keras_cases.shared import chosen, predict_bands_first
 from rs_workbench.accuracy import bootstrap_difference, mean_iou
@@ -104,19 +104,19 @@ def check(answer: ModuleType) -> list[str]:
 
 def check_shapes(model: keras.Model) -> None:
     if model.count_params() > MOST:
-        raise Wrong(
+        raise WrongAnswerError(
             f"the model has {model.count_params():,} parameters: at most {MOST:,}, because "
             "better is not larger"
         )
     if tuple(model.input_shape) != (None, None, None, 3):
-        raise Wrong(
+        raise WrongAnswerError(
             f"the model takes images of shape {tuple(model.input_shape)}: a map needs any size, "
             "so make the input keras.Input((None, None, 3))"
         )
     for height, width in ((SIDE, SIDE), (2 * SIDE, 3 * SIDE)):
         shape = tuple(model.predict_on_batch(np.zeros((1, height, width, 3), "float32")).shape)
         if shape != (1, height, width, 2):
-            raise Wrong(
+            raise WrongAnswerError(
                 f"of an image of {height} x {width} px the model makes scores {shape}: wanted "
                 f"are (1, {height}, {width}, 2), one for each class and pixel"
             )
@@ -126,7 +126,7 @@ def check_logits(model: keras.Model) -> None:
     image = np.random.default_rng(0).normal(0, 3, (1, SIDE, SIDE, 3)).astype("float32")
     scores = keras.ops.convert_to_numpy(model.predict_on_batch(image))
     if (scores >= 0).all() and np.allclose(scores.sum(axis=-1), 1, atol=1e-4):
-        raise Wrong(
+        raise WrongAnswerError(
             "the scores of each pixel are positive and sum to 1: leave the softmax away, the loss "
             "does it"
         )
@@ -148,7 +148,7 @@ def check_alive(model: keras.Model) -> None:
         if np.array_equal(keras.ops.convert_to_numpy(weight), old)
     ]
     if dead:
-        raise Wrong(
+        raise WrongAnswerError(
             f"{len(dead)} weights do not learn, the first is '{dead[0]}': is its layer used, and "
             "does a ReLU let anything through?"
         )
@@ -160,15 +160,17 @@ def check_comparison(compare: Any) -> None:
         compare(*pair) for pair in ((plain,) * 2, (plain, better), (better, plain))
     )
     if not np.allclose(same, 0):
-        raise Wrong(f"a model compared with itself differs by {same}: wanted are three zeros")
+        raise WrongAnswerError(
+            f"a model compared with itself differs by {same}: wanted are three zeros"
+        )
     truth = mean_iou(better.sum(axis=0)) - mean_iou(plain.sum(axis=0))
     if not np.isclose(gain[0], truth, atol=1e-6) or not np.isclose(loss[0], -truth, atol=1e-6):
-        raise Wrong(
+        raise WrongAnswerError(
             f"the better model gains {gain[0]:.4f}, and in the other order {loss[0]:.4f}: wanted "
             f"are {truth:.4f} and {-truth:.4f}, from sums over all tiles, second minus first"
         )
     if not 0 < gain[1] <= gain[0] <= gain[2]:
-        raise Wrong(
+        raise WrongAnswerError(
             f"the second model is better on every tile, yet the interval is {gain[1]:.4f} to "
             f"{gain[2]:.4f}: draw the same tiles for both models"
         )

@@ -34,7 +34,7 @@ import h5py
 import keras
 import numpy as np
 
-from keras_cases.exercises.wrong import Wrong
+from keras_cases.exercises.wrong import WrongAnswerError
 from keras_cases.shared import chosen, sample_folder
 from rs_workbench.lessons.image_pairs import cut_label, read_pairs, read_picture
 from rs_workbench.lessons.pair_files import PairFiles, find_pairs, take_pairs
@@ -161,7 +161,9 @@ def check_generator(
     first = read_epoch(name, generator)
     after = [part for part in given if isinstance(part, np.ndarray)]
     if any((a != b).any() for a, b in zip(before, after, strict=True)):
-        raise Wrong(f"{name} changed the arrays it was given: never write into what is not yours")
+        raise WrongAnswerError(
+            f"{name} changed the arrays it was given: never write into what is not yours"
+        )
     check_values(name, *first)
     numbers = check_once(name, *first, images, labels)
     generator.on_epoch_end()
@@ -176,7 +178,7 @@ def check_generator(
 def check_length(name: str, generator: Any) -> None:
     wanted = -(-TILES // BATCH)
     if len(generator) != wanted:
-        raise Wrong(
+        raise WrongAnswerError(
             f"{name} has {len(generator)} batches for {TILES} tiles in batches of {BATCH}: "
             f"{wanted} are needed, the last one short (round up)"
         )
@@ -188,7 +190,7 @@ def read_epoch(name: str, generator: Any) -> tuple[np.ndarray, np.ndarray]:
         np.concatenate([keras.ops.convert_to_numpy(part[k]) for part in parts]) for k in (0, 1)
     )
     if images.shape[1:] != (SIDE, SIDE, 3) or labels.shape[1:] != (SIDE, SIDE):
-        raise Wrong(
+        raise WrongAnswerError(
             f"{name} gives images {images.shape} and labels {labels.shape}: wanted are "
             f"(n, {SIDE}, {SIDE}, 3) and (n, {SIDE}, {SIDE})"
         )
@@ -198,19 +200,19 @@ def read_epoch(name: str, generator: Any) -> tuple[np.ndarray, np.ndarray]:
 def check_values(name: str, images: np.ndarray, labels: np.ndarray) -> None:
     highest, found = float(images.max()), np.unique(labels)
     if highest > 1:
-        raise Wrong(f"the images of {name} reach {highest:g}: divide bytes by 255")
+        raise WrongAnswerError(f"the images of {name} reach {highest:g}: divide bytes by 255")
     if highest < 0.1:
-        raise Wrong(
+        raise WrongAnswerError(
             f"the images of {name} reach only {highest:.4f}: were they divided by 255 twice? "
             "(look whether what you are given is scaled already)"
         )
     if not found.any():
-        raise Wrong(
+        raise WrongAnswerError(
             f"all labels of {name} are 0: dividing 0 and 1 by 255 once more, and taking whole "
             "numbers of it, leaves nothing"
         )
     if np.setdiff1d(found, [0, 1]).size:
-        raise Wrong(
+        raise WrongAnswerError(
             f"the labels of {name} hold {found[:6].tolist()}: wanted are 0 and 1, so cut grey "
             "levels at 128"
         )
@@ -223,13 +225,13 @@ def check_once(
     greys = truth[:, 0, 0, 0].astype(int)
     numbers = [int(abs(greys - round(255 * float(image.mean()))).argmin()) for image in images]
     if sorted(numbers) != list(range(TILES)):
-        raise Wrong(
+        raise WrongAnswerError(
             f"an epoch of {name} gives {len(numbers)} samples of {TILES} tiles, "
             f"{len(set(numbers))} of them distinct: batch i takes places i * batch to "
             "(i + 1) * batch of the order; (i + 1) * (j + 1) - 1 is another number"
         )
     if not all(np.array_equal(label, of[k]) for label, k in zip(labels, numbers, strict=True)):
-        raise Wrong(
+        raise WrongAnswerError(
             f"{name} gives tiles with the label of another: draw one order of places and take "
             "images and labels by it"
         )
@@ -238,7 +240,7 @@ def check_once(
 
 def check_orders(name: str, first: list[int], second: list[int], make: Any, given: tuple) -> None:
     if first == second:
-        raise Wrong(
+        raise WrongAnswerError(
             f"{name} gives the second epoch in the order of the first, {first}: draw another "
             "order in on_epoch_end()"
         )
@@ -247,9 +249,13 @@ def check_orders(name: str, first: list[int], second: list[int], make: Any, give
         whole = keras.ops.convert_to_numpy(make(*given, batch=TILES, seed=seed)[0][0])
         means.append([round(255 * float(image.mean())) // 20 - 1 for image in whole])
     if means[0] != first:
-        raise Wrong(f"{name} gives {first} and {means[0]} from one seed: let only it decide")
+        raise WrongAnswerError(
+            f"{name} gives {first} and {means[0]} from one seed: let only it decide"
+        )
     if means[0] == means[1]:
-        raise Wrong(f"{name} gives the order {first} whatever the seed: draw it from the seed")
+        raise WrongAnswerError(
+            f"{name} gives the order {first} whatever the seed: draw it from the seed"
+        )
 
 
 # %% The three on the sea ice: what an epoch takes, and what has to lie in memory

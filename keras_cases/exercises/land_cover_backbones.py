@@ -28,7 +28,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from keras_cases.exercises.wrong import Wrong
+from keras_cases.exercises.wrong import WrongAnswerError
 from keras_cases.shared import chosen, sample_folder
 from rs_workbench.ablate import ablate
 from rs_workbench.ablation.results import Findings, Row
@@ -111,9 +111,9 @@ def check_plan(content: Mapping[str, Any]) -> Plan:
             study = read_study(str(path), Asked())
             plan = plan_study(study)
         except WorkbenchError as error:
-            raise Wrong(f"rsw ablate refuses the study: {error}") from error
+            raise WrongAnswerError(f"rsw ablate refuses the study: {error}") from error
     if study.allow_leaks or plan.baseline.settings.split.kind != "blocks":
-        raise Wrong(
+        raise WrongAnswerError(
             f"the split is '{plan.baseline.settings.split.kind}': neighbouring chips on both sides"
             " tell how well a network remembers; leave split out, so that it goes by blocks"
         )
@@ -125,20 +125,20 @@ def check_varied(plan: Plan) -> tuple[int, int]:
     settings = [one.settings for one in plan.configurations]
     first = settings[0]
     if first.network != "deeplabv3plus" or first.framework != "keras":
-        raise Wrong(
+        raise WrongAnswerError(
             f"the study trains {first.framework} {first.network}: it should be keras "
             "deeplabv3plus; set framework and network under change"
         )
     backbones = [one.network_options.get("backbone", "mini") for one in settings]
     rests = {str(_without_backbone(one.model_dump())) for one in settings}
     if len(set(backbones)) < len(backbones) or len(rests) > 1:
-        raise Wrong(
+        raise WrongAnswerError(
             f"{len(settings)} configurations with the backbones {', '.join(backbones)} differ in "
             f"more than the backbone: vary {BACKBONE} alone"
         )
     seeds = len({run.seed for run in plan.runs})
     if len(backbones) < 3 or seeds < 3:
-        raise Wrong(
+        raise WrongAnswerError(
             f"{len(backbones)} backbones and {seeds} seeds: at least 3 of each, since one run "
             "of one backbone may be luck"
         )
@@ -162,7 +162,7 @@ CASES = (
 def check_verdict(say: Callable[[Mapping[int, float], float, float], str]) -> list[str]:
     for by_seed, low, high, wanted, why in CASES:
         if (found := say(by_seed, low, high)) != wanted:
-            raise Wrong(
+            raise WrongAnswerError(
                 f"verdict({by_seed}, {low}, {high}) gives '{found}', where '{wanted}' is right: "
                 f"{why}"
             )

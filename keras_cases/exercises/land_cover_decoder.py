@@ -31,7 +31,7 @@ import numpy as np
 from keras import layers
 
 from keras_cases import land_cover_deeplabv3 as case
-from keras_cases.exercises.wrong import Wrong
+from keras_cases.exercises.wrong import WrongAnswerError
 from keras_cases.models.deeplabv3 import enlarge, pyramid
 from keras_cases.models.xception import MINI, conv, sep_conv, xception
 from keras_cases.shared import chosen
@@ -138,13 +138,13 @@ def check(answer: ModuleType) -> list[str]:
     for height, width in ((64, 64), (48, 96)):
         found = model(np.zeros((1, height, width, 3), np.float32)).shape
         if tuple(found) != (1, height, width, 7):
-            raise Wrong(
+            raise WrongAnswerError(
                 f"an image of {height} x {width} px must give 7 scores a pixel, (1, {height}, "
                 f"{width}, 7): got {tuple(found)}; enlarge what the decoder ends with"
             )
     right = ["each pixel gets one score a class, whatever the size"]
     if dead := dead_parts(model):
-        raise Wrong(
+        raise WrongAnswerError(
             f"{len(dead)} parts of the model are dead: {'; '.join(dead[:3])}: join each branch "
             "after its last layer, or take it out"
         )
@@ -157,13 +157,13 @@ def check_evidence(find: Callable[[keras.Model], list[str]], model: keras.Model)
     for fault, (name, what) in FAULTS.items():
         found = list(find(faulty(fault)))
         if not any(name in one for one in found):
-            raise Wrong(
+            raise WrongAnswerError(
                 f"dead_parts does not find {what}: it gives {found}, but a text with '{name}' is "
                 "missing; look at what takes from the layers, and at what one step changes"
             )
     for sound in (faulty(), model):
         if found := list(find(sound)):
-            raise Wrong(
+            raise WrongAnswerError(
                 f"dead_parts finds {found[:3]} in a model that is sound: is the least change "
                 "that counts too large?"
             )

@@ -31,7 +31,7 @@ import keras
 from keras import layers
 
 from keras_cases import mnist
-from keras_cases.exercises.wrong import WrongAnswerError as Wrong
+from keras_cases.exercises.wrong import WrongAnswerError as WrongAnswerError
 from keras_cases.shared import chosen
 from rs_workbench.lessons import digits_report as pages
 from rs_workbench.lessons import keras_answers as faults
@@ -175,12 +175,12 @@ def check_shapes(answer: ModuleType) -> str:
         wanted = layer.compute_output_shape((1, side, side, 3))[1]
         got = answer.conv_side(side, kernel, stride, padding)
         if got != wanted:
-            raise Wrong(
+            raise WrongAnswerError(
                 f"{side} px, a kernel of {kernel}, stride {stride}, padding {padding!r} give "
                 f"{wanted} px: got {got} (in how many places does the kernel fit?)"
             )
     if (got := answer.conv_parameters(5, 3, 16)) != 1_216:
-        raise Wrong(
+        raise WrongAnswerError(
             "16 filters of 5 x 5 over 3 bands are 16 x 75 weights and 16 biases, 1216 in all: "
             f"got {got}"
         )
@@ -203,7 +203,7 @@ def fault_of_size(model: keras.Model) -> str:
 
 def refuse(fault: str) -> None:
     if fault:
-        raise Wrong(fault)
+        raise WrongAnswerError(fault)
 
 
 if __name__ == "__main__":

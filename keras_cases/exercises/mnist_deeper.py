@@ -28,7 +28,7 @@ import keras
 from keras import layers
 
 from keras_cases import mnist
-from keras_cases.exercises.wrong import WrongAnswerError as Wrong
+from keras_cases.exercises.wrong import WrongAnswerError as WrongAnswerError
 from keras_cases.shared import chosen
 from rs_workbench.lessons import digits_report as pages
 from rs_workbench.lessons import keras_answers as faults
@@ -142,7 +142,7 @@ def check(answer: ModuleType) -> list[str]:
 
 def refuse(fault: str) -> None:
     if fault:
-        raise Wrong(fault)
+        raise WrongAnswerError(fault)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ from types import ModuleType
 import numpy as np
 
 from keras_cases import mnist
-from keras_cases.exercises.wrong import WrongAnswerError as Wrong
+from keras_cases.exercises.wrong import WrongAnswerError as WrongAnswerError
 from keras_cases.shared import chosen
 from rs_workbench.lessons import digits_report as pages
 from rs_workbench.lessons.digits import Digits, share_right
@@ -199,12 +199,12 @@ def check_loss(answer: ModuleType) -> str:
     loss, gradient = answer.softmax_cross_entropy(logits, labels)
     wanted, slope = softmax_cross_entropy(logits, labels)
     if not np.isclose(loss, wanted, rtol=1e-6):
-        raise Wrong(
+        raise WrongAnswerError(
             f"logits {logits.tolist()}, labels {labels}: the mean of log(sum exp) less the true "
             f"logit is {wanted:.4f}: got {loss:.4f} (squared error is another loss)"
         )
     if np.shape(gradient) != logits.shape or not np.allclose(gradient, slope, atol=1e-6):
-        raise Wrong(
+        raise WrongAnswerError(
             "the gradient of the loss by the logits is (softmax - one hot) / N, in the first row "
             f"{slope[0].round(4)}: got {np.asarray(gradient)[0].round(4)}"
         )
@@ -215,12 +215,12 @@ def check_weights(answer: ModuleType) -> str:
     weights = answer.initial_weights((784, 256, 10), np.random.default_rng(0))
     shapes = [array.shape for pair in weights for array in pair]
     if shapes != [(784, 256), (256,), (256, 10), (10,)]:
-        raise Wrong(
+        raise WrongAnswerError(
             f"weights of sizes (784, 256, 10) have shapes {shapes}: want (in, out), (out,)"
         )
     for (matrix, _), n_in in zip(weights, (784, 256), strict=True):
         if not 1 / 3 < (ratio := matrix.std() / np.sqrt(2 / n_in)) < 3:
-            raise Wrong(
+            raise WrongAnswerError(
                 f"weights behind {n_in} inputs spread by {ratio:.2f} times sqrt(2 / {n_in}), with "
                 "which signals keep their size"
             )
@@ -233,7 +233,9 @@ def check_gradients(answer: ModuleType) -> str:
     images, labels = rng.random((6, 12)), rng.integers(0, 10, 6)
     logits, kept = answer.forward(weights, images)
     if not np.allclose(logits, forward(weights, images)[0]):
-        raise Wrong("the logits are not those of ReLU layers: is there a sigmoid, or a last ReLU?")
+        raise WrongAnswerError(
+            "the logits are not those of ReLU layers: is there a sigmoid, or a last ReLU?"
+        )
     gradients = answer.backward(weights, kept, softmax_cross_entropy(logits, labels)[1])
 
     def loss() -> float:
@@ -244,7 +246,7 @@ def check_gradients(answer: ModuleType) -> str:
             numerical = numerical_gradient(loss, array)
             gap = np.abs(slope - numerical).max()
             if np.shape(slope) != array.shape or gap > 1e-6:
-                raise Wrong(
+                raise WrongAnswerError(
                     f"the gradient of the {name} of layer {layer} differs by {gap:.2g} from the "
                     f"numerical one, whose largest value is {np.abs(numerical).max():.2g}"
                 )
@@ -256,7 +258,7 @@ def check_step(answer: ModuleType) -> str:
     weights, velocity = answer.step(one, one, one, 0.5, 0.8)
     got = float(velocity[0][0][0, 0]), float(weights[0][1][0])
     if not np.allclose(got, (0.3, 1.3)):
-        raise Wrong(
+        raise WrongAnswerError(
             "weight, velocity and gradient 1, rate 0.5, momentum 0.8: velocity becomes 0.8 - 0.5 "
             f"= 0.3 and weight 1.3: got {got[0]:.3f} and {got[1]:.3f}"
         )
@@ -267,9 +269,13 @@ def check_batches(answer: ModuleType) -> str:
     rng = np.random.default_rng(0)
     epochs = [np.concatenate(list(answer.batches(103, 20, rng))) for _ in "ab"]
     if any(sorted(order) != list(range(103)) for order in epochs):
-        raise Wrong("each of 103 digits is to come once an epoch: some came twice or never")
+        raise WrongAnswerError(
+            "each of 103 digits is to come once an epoch: some came twice or never"
+        )
     if (epochs[0] == epochs[1]).all() or (np.sort(epochs[0]) == epochs[0]).all():
-        raise Wrong("the digits come in the same order in each epoch: draw a new one from rng")
+        raise WrongAnswerError(
+            "the digits come in the same order in each epoch: draw a new one from rng"
+        )
     return "each digit comes once an epoch, in a new order"
 
 
@@ -277,7 +283,7 @@ def check_precision(answer: ModuleType) -> str:
     predicted, labels = np.arange(12) % 10, np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 2])
     wanted, got = precision(predicted, labels), np.asarray(answer.precision(predicted, labels))
     if got.shape != (10,) or not np.allclose(got, wanted):
-        raise Wrong(
+        raise WrongAnswerError(
             f"{predicted} are {labels} in truth: precision is {wanted}, one a digit: {got}"
         )
     return "precision is that of each digit"
@@ -289,11 +295,13 @@ def check_training(answer: ModuleType) -> str:
     share = history["val_accuracy"][-1]
     true = share_right(forward(weights, parts[1].images)[0].argmax(axis=1), parts[1].labels)
     if not np.isclose(share, true, atol=1e-9):
-        raise Wrong(
+        raise WrongAnswerError(
             f"val_accuracy ends at {share:.4f}: of the validation digits {true:.4f} is right"
         )
     if share < 0.8:
-        raise Wrong(f"1,400 drawn digits, 4 epochs: {share:.3f} of others is right, less than 0.8")
+        raise WrongAnswerError(
+            f"1,400 drawn digits, 4 epochs: {share:.3f} of others is right, less than 0.8"
+        )
     return f"it learns: {share:.3f} of 97 drawn digits that it never saw"
 
 

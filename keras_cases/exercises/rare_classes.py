@@ -35,7 +35,7 @@ import numpy as np
 from keras import ops
 
 from keras_cases import hyperspectral_cbrr_unet as case
-from keras_cases.exercises.wrong import Wrong
+from keras_cases.exercises.wrong import WrongAnswerError
 from keras_cases.shared import chosen
 from keras_cases.shared_spectra import label_images
 from rs_workbench.lessons.fold_counts import (
@@ -179,7 +179,7 @@ STEP = 1e-2
 
 
 def check(answer: ModuleType) -> list[str]:
-    """Say what is right; raise `Wrong` at the first mistake."""
+    """Say what is right; raise `WrongAnswerError` at the first mistake."""
     parts = (check_weights, check_values, check_unlabelled, check_direction, check_iou)
     return [part(answer) for part in parts]
 
@@ -190,7 +190,7 @@ def check_weights(answer: ModuleType) -> str:
     effective = np.array([1 - beta**2000, 1 - beta**100, np.inf, 1 - beta**10])
     wanted = 3 / effective / (1 / effective).sum()
     if found.shape != (4,) or not np.allclose(found, wanted, rtol=1e-4):
-        raise Wrong(
+        raise WrongAnswerError(
             f"effective_weights({counts.tolist()}, {beta}) gives {np.round(found, 4).tolist()}, "
             f"but should give {np.round(wanted, 4).tolist()}: (1 - beta) / (1 - beta ** n), "
             "divided by its mean over the classes that have a pixel, 0 for one that has none"
@@ -202,14 +202,14 @@ def check_values(answer: ModuleType) -> str:
     wanted = expected()
     for name, found in values(answer, LABELS, LOGITS).items():
         if not np.isclose(found, wanted[name], atol=1e-4):
-            raise Wrong(
+            raise WrongAnswerError(
                 f"{name} gives {found:.4f} for labels {LABELS.tolist()}, but should give "
                 f"{wanted[name]:.4f}{hint(name, found)}"
             )
     plain = float(answer.focal(LABELS, LOGITS, gamma=0.0))
     even = float(answer.weighted_cross_entropy(LABELS, LOGITS, np.ones(3, np.float32)))
     if not np.isclose(plain, even, atol=1e-5):
-        raise Wrong(
+        raise WrongAnswerError(
             f"focal with gamma 0 is {plain:.4f}, cross-entropy with weights of 1 is {even:.4f}: "
             "they are the same loss"
         )
@@ -258,12 +258,12 @@ def check_unlabelled(answer: ModuleType) -> str:
     none = values(answer, np.full_like(LABELS, 255), LOGITS)
     for name in before:
         if not np.isclose(before[name], after[name], atol=1e-6):
-            raise Wrong(
+            raise WrongAnswerError(
                 f"{name} goes from {before[name]:.4f} to {after[name]:.4f} when the logits of an "
                 "unlabelled pixel (255) change: it must have no share in any sum"
             )
         if not np.isfinite(none[name]):
-            raise Wrong(
+            raise WrongAnswerError(
                 f"{name} gives {none[name]} for a batch without any label: do not divide by 0"
             )
     return "unlabelled pixels do not count"
@@ -276,7 +276,7 @@ def check_direction(answer: ModuleType) -> str:
         more[(*place, LABELS[tuple(place)])] += STEP
         for name, found in values(answer, LABELS, more).items():
             if found >= base[name]:
-                raise Wrong(
+                raise WrongAnswerError(
                     f"{name} does not fall ({base[name]:.5f} to {found:.5f}) when the network is "
                     f"surer of the right class at {place.tolist()}: check its sign"
                 )
@@ -287,7 +287,7 @@ def check_iou(answer: ModuleType) -> str:
     confusion = np.array([[50, 3, 0, 0], [2, 0, 0, 0], [0, 1, 8, 0], [0, 0, 0, 0]])
     found, wanted = np.asarray(answer.class_iou(confusion), float), [50 / 55, 0, 8 / 9, np.nan]
     if found.shape != (4,) or not np.allclose(found, wanted, equal_nan=True):
-        raise Wrong(
+        raise WrongAnswerError(
             f"class_iou of {confusion.tolist()} gives {np.round(found, 3).tolist()}, but should "
             f"give {np.round(wanted, 3).tolist()}: diagonal / (row + column - diagonal), and NaN "
             "where there is nothing to divide by"

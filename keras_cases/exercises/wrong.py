@@ -3,6 +3,3 @@
 
 class WrongAnswerError(Exception):
     """One sentence: what is wrong, the values got, and a hint."""
-
-
-Wrong = WrongAnswerError

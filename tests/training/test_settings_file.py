@@ -152,7 +152,7 @@ def test_classes_may_be_values_and_names() -> None:
         ("name: [a]", "name must be text: got ['a']"),
         ("framework: tf", "framework must be keras or torch: got 'tf'"),
         ("split: 3", "split must be settings of the split, such as {kind: blocks}: got 3"),
-        ("split: {kind: rows}", "split.kind must be blocks or random: got 'rows'"),
+        ("split: {kind: rows}", "split.kind must be blocks, named or random: got 'rows'"),
         ("split: {shares: [1, 2]}", "split.shares must be three numbers that sum to 1"),
         ("augment: {scale: [2, 1]}", "augment: scale must be two numbers above 0, the smaller"),
         ("augment: {scale: 2}", "augment.scale must be two numbers, such as [0.8, 1.25]: got 2"),

@@ -13,7 +13,7 @@ from tests.conftest import require_framework
 keras = require_framework("keras")
 
 from keras_cases.exercises import cbrr_against_unet as exercise  # noqa: E402
-from keras_cases.exercises.wrong import Wrong  # noqa: E402
+from keras_cases.exercises.wrong import WrongAnswerError  # noqa: E402
 from keras_cases.models.cbrr_unet import cbrr_unet  # noqa: E402
 from keras_cases.models.unet import unet  # noqa: E402
 from rs_workbench.accuracy import mean_iou  # noqa: E402
@@ -107,12 +107,12 @@ def too_sure(first, second):
 )
 def test_mistakes_are_found(changed, sentence):
     answer = answer_with(**changed)
-    with pytest.raises(Wrong, match=sentence):
+    with pytest.raises(WrongAnswerError, match=sentence):
         [part(answer) for part in PARTS[next(iter(changed))]]
 
 
 def test_weights_that_were_trained_before_are_found():
-    with pytest.raises(Wrong, match="weights of the last call"):
+    with pytest.raises(WrongAnswerError, match="weights of the last call"):
         exercise.check_new(answer_with(build_networks=trained_before()))
 
 

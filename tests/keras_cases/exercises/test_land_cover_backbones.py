@@ -12,7 +12,7 @@ from tests.conftest import require_framework
 require_framework("keras")
 
 from keras_cases.exercises import land_cover_backbones as exercise  # noqa: E402
-from keras_cases.exercises.wrong import Wrong  # noqa: E402
+from keras_cases.exercises.wrong import WrongAnswerError  # noqa: E402
 
 BACKBONE = exercise.BACKBONE
 
@@ -42,7 +42,7 @@ def test_our_answer_is_right():
     ],
 )
 def test_the_course_s_way_is_refused(answer, sentence):
-    with pytest.raises(Wrong, match=sentence):
+    with pytest.raises(WrongAnswerError, match=sentence):
         exercise.check(answer)
 
 
@@ -50,7 +50,7 @@ def test_a_verdict_from_the_mean_alone_is_refused():
     def verdict(by_seed, low, high):
         return "better" if sum(by_seed.values()) > 0 else "worse"
 
-    with pytest.raises(Wrong, match="other ground may turn it round"):
+    with pytest.raises(WrongAnswerError, match="other ground may turn it round"):
         exercise.check_verdict(verdict)
 
 

@@ -14,7 +14,7 @@ import keras  # noqa: E402
 from keras import layers  # noqa: E402
 
 from keras_cases.exercises import land_cover_decoder as exercise  # noqa: E402
-from keras_cases.exercises.wrong import Wrong  # noqa: E402
+from keras_cases.exercises.wrong import WrongAnswerError  # noqa: E402
 from keras_cases.models.deeplabv3 import deeplabv3plus  # noqa: E402
 
 
@@ -31,7 +31,9 @@ def test_the_course_has_a_dead_ring_and_it_is_found():
         return keras.Model(image, layers.Conv2D(n_classes, 1)(x))
 
     answer = SimpleNamespace(build_model=build_model, dead_parts=exercise.dead_parts)
-    with pytest.raises(Wrong, match=r"1 parts of the model are dead: conv2d\w* leads to no"):
+    with pytest.raises(
+        WrongAnswerError, match=r"1 parts of the model are dead: conv2d\w* leads to no"
+    ):
         exercise.check(answer)
 
 
@@ -40,7 +42,7 @@ def test_too_small_scores_are_answered_with_their_shape():
         image = keras.Input((None, None, n_bands))
         return keras.Model(image, layers.Conv2D(n_classes, 3, strides=2, padding="same")(image))
 
-    with pytest.raises(Wrong, match=r"\(1, 64, 64, 7\): got \(1, 32, 32, 7\)"):
+    with pytest.raises(WrongAnswerError, match=r"\(1, 64, 64, 7\): got \(1, 32, 32, 7\)"):
         exercise.check(SimpleNamespace(build_model=build_model))
 
 
@@ -53,7 +55,7 @@ def test_too_small_scores_are_answered_with_their_shape():
     ],
 )
 def test_evidence_that_is_none_is_refused(find, sentence):
-    with pytest.raises(Wrong, match=sentence):
+    with pytest.raises(WrongAnswerError, match=sentence):
         exercise.check_evidence(find, exercise.faulty())
 
 

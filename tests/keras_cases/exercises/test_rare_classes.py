@@ -15,7 +15,7 @@ keras = require_framework("keras")
 from keras import ops  # noqa: E402
 
 from keras_cases.exercises import rare_classes as exercise  # noqa: E402
-from keras_cases.exercises.wrong import Wrong  # noqa: E402
+from keras_cases.exercises.wrong import WrongAnswerError  # noqa: E402
 from rs_workbench.accuracy import iou  # noqa: E402
 from rs_workbench.training.class_weights import class_weights  # noqa: E402
 from rs_workbench.training.keras_losses import SegmentationLoss  # noqa: E402
@@ -101,7 +101,7 @@ def inverse(counts, beta=0.999):
     ],
 )
 def test_mistakes_are_found(changed, sentence):
-    with pytest.raises(Wrong, match=sentence):
+    with pytest.raises(WrongAnswerError, match=sentence):
         exercise.check(answer_with(**changed))
 
 
@@ -109,7 +109,7 @@ def test_a_loss_that_looks_at_unlabelled_pixels_is_found():
     def leaking(labels, logits):
         return exercise.dice(labels, logits) + 1e-3 * (ops.mean(logits) - LOGITS_MEAN)
 
-    with pytest.raises(Wrong, match="must have no share in any sum"):
+    with pytest.raises(WrongAnswerError, match="must have no share in any sum"):
         exercise.check_unlabelled(answer_with(dice=leaking))
 
 
@@ -117,7 +117,7 @@ LOGITS_MEAN = float(exercise.LOGITS.mean())
 
 
 def test_a_loss_of_the_wrong_sign_is_found():
-    with pytest.raises(Wrong, match="check its sign"):
+    with pytest.raises(WrongAnswerError, match="check its sign"):
         exercise.check_direction(answer_with(dice=rising))
 
 
