@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAP_SIDE = 700  # px
 _PANEL = 2.0  # inches
+_LEGEND_ENTRY = 1.9  # inches, room for a name
 _CUT = (2, 98)  # percentiles drawn black and white
 _UNKNOWN = (220, 220, 220)
 _COLORS = ("#1f4e79", "#b5541c", "#3f7d3a", "#7a5195", "#7a7a7a", "#c9a227")
@@ -271,7 +272,7 @@ def _add_legend(figure: Figure, classes: Sequence[LegendClass]) -> None:
     entries = [Patch(color=entry.color, label=drawable(class_label(entry))) for entry in classes]
     if entries:
         properties = {"family": legend_fonts(), "size": 9}
-        columns = min(len(entries), 5)
+        columns = min(len(entries), max(1, int(figure.get_size_inches()[0] // _LEGEND_ENTRY)))
         figure.legend(
             handles=entries,
             loc="outside lower center",
