@@ -60,7 +60,12 @@ endif
 	@echo; echo "map, quick look and report:"
 	@name="$$(basename '$(SCENE)')"; ls -1 '$(OUTPUT)/'"$${name%.*}"_*
 
-test: style types layers docstrings test-core test-keras test-torch test-together
+# Two stages at a time, each printed when it has ended; where one fails, the others still run.
+STAGES := test-core test-keras test-torch test-together types docstrings style layers
+SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
+test: .venv/all.stamp
+	@OMP_WAIT_POLICY=passive $(MAKE) --jobs 2 --keep-going $(SYNC) $(STAGES)
 
 style: .venv/all.stamp
 	$(BIN)/ruff check

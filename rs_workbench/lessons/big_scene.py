@@ -112,14 +112,13 @@ def write_big_scene(
     values = np.full(256, IGNORE, np.uint8)
     values[: len(classes)] = [entry.value for entry in classes]
     order = _order(len(images), rows * cols, seed).reshape(rows, cols)
-    place = {"pixel_size": pixel_size}
     scene = write_tile_rows(
         folder / SCENE,
         (np.concatenate(images[row], axis=-1) for row in order),
         n_rows=rows,
         nodata=nodata,
         band_names=band_names,
-        **place,
+        pixel_size=pixel_size,
     )
     reference = write_tile_rows(
         folder / REFERENCE,
@@ -127,7 +126,7 @@ def write_big_scene(
         n_rows=rows,
         nodata=IGNORE,
         band_names=("class",),
-        **place,
+        pixel_size=pixel_size,
     )
     write_class_names(reference, tuple(classes))
     write_qml(reference, tuple(classes))

@@ -13,7 +13,7 @@ from rs_workbench.errors import UsageError
 from rs_workbench.lessons.cube_chips import CubeChips, cut
 from rs_workbench.lessons.cube_transform import raw_tiles
 from rs_workbench.maps import write_class_names, write_qml
-from rs_workbench.spectra.raster_rows import write_cube_rows
+from rs_workbench.raster_tiles import write_tile_rows
 from tiling.label_index import IGNORE
 
 SCENE, REFERENCE = "cube_scene.tif", "cube_scene_reference.tif"
@@ -66,7 +66,7 @@ def write_cube_scene(
     values[: len(chips.classes)] = [entry.value for entry in chips.classes]
     labels = cut(values[chips.labels], [chips.windows[index] for index in chosen])
     laid = _draw(len(chosen), (rows, cols), seed)
-    scene = write_cube_rows(
+    scene = write_tile_rows(
         folder / SCENE,
         _rows(raw_tiles(chips, chosen), laid),
         nodata=float("nan"),
@@ -75,7 +75,7 @@ def write_cube_scene(
         n_rows=rows,
         pixel_size=chips.pixel_size,
     )
-    reference = write_cube_rows(
+    reference = write_tile_rows(
         folder / REFERENCE,
         _rows(labels[:, None], laid),
         nodata=IGNORE,

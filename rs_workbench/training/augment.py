@@ -44,8 +44,11 @@ class Augment:
     brightness, contrast : float
         Standard deviation of what is added to a band, and of the share by which its values
         are stretched, band by band. It takes away colour.
-    joint_brightness, joint_contrast : float
-        The same, drawn once for all bands of a chip, so that colours stay: light and haze.
+    joint_brightness : float
+        The same as brightness, drawn once for all bands of a chip, so that colours stay: haze.
+    gain : float
+        Standard deviation of the share by which all values of a chip, as stored, are multiplied:
+        light. What is dark stays dark.
     noise : float
         Standard deviation of what is added to each value.
     band_drop : float
@@ -68,7 +71,7 @@ class Augment:
     brightness: float = 0.0
     contrast: float = 0.0
     joint_brightness: float = 0.0
-    joint_contrast: float = 0.0
+    gain: float = 0.0
     noise: float = 0.0
     band_drop: float = 0.0
     cut_mix: float = 0.0
@@ -81,7 +84,7 @@ class Augment:
                 "scale must be two numbers above 0, the smaller first: got "
                 f"{low} and {high} (try 0.8 and 1.25)"
             )
-        for name in ("brightness", "contrast", "joint_brightness", "joint_contrast", "noise"):
+        for name in ("brightness", "contrast", "joint_brightness", "gain", "noise"):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} must be at least 0: got {getattr(self, name)} (try 0.1)")
         for name in ("shift", "band_drop", "cut_mix"):
@@ -94,8 +97,17 @@ class Augment:
 NO_CHANGE = Augment(flip=False, turn=False)
 """Chips as they are."""
 
+NO_OFFSET = np.zeros((1, 1, 1), np.float32)
+"""Scaled values are 0 where stored values are."""
 
-def augment(chip: ChipPixels, settings: Augment, *, rng: np.random.Generator) -> ChipPixels:
+
+def augment(
+    chip: ChipPixels,
+    settings: Augment,
+    *,
+    rng: np.random.Generator,
+    zero: NDArray[np.float32] = NO_OFFSET,
+) -> ChipPixels:
     """Vary one chip.
 
     Parameters
@@ -106,6 +118,9 @@ def augment(chip: ChipPixels, settings: Augment, *, rng: np.random.Generator) ->
         How much to vary it.
     rng : Generator
         Source of chance: ``np.random.default_rng(chip.seed)`` for a chip of `tiling.chips`.
+    zero : ndarray of float32, shape (B, 1, 1), optional
+        What a stored 0 is once it is scaled, ``-mean / std``, which gain leaves as it is; by
+        default 0.
 
     Returns
     -------
@@ -133,6 +148,7 @@ def augment(chip: ChipPixels, settings: Augment, *, rng: np.random.Generator) ->
     moved = magnify(chip, scale=chance.scale, shift=chance.shift)
     image, labels, valid = turn(moved, flips=chance.flips, quarters=chance.quarters)
     image = image * (1 + chance.contrast) + chance.brightness
+    image += chance.gain * (image - zero)
     if settings.noise:
         image += np.float32(settings.noise) * rng.standard_normal(image.shape, np.float32)
     image[chance.blank] = settings.fill
@@ -140,7 +156,11 @@ def augment(chip: ChipPixels, settings: Augment, *, rng: np.random.Generator) ->
 
 
 def augment_batch(
-    chips: Sequence[ChipPixels], settings: Augment, *, seeds: Sequence[int]
+    chips: Sequence[ChipPixels],
+    settings: Augment,
+    *,
+    seeds: Sequence[int],
+    zero: NDArray[np.float32] = NO_OFFSET,
 ) -> list[ChipPixels]:
     """Vary the chips of a batch, and mix each with the next.
 
@@ -152,6 +172,8 @@ def augment_batch(
         How much to vary them.
     seeds : sequence of int
         Seed of each chip.
+    zero : ndarray of float32, shape (B, 1, 1), optional
+        As in `augment`.
 
     Returns
     -------
@@ -164,7 +186,7 @@ def augment_batch(
         If sizes differ.
     """
     varied = [
-        augment(chip, settings, rng=np.random.default_rng(seed))
+        augment(chip, settings, rng=np.random.default_rng(seed), zero=zero)
         for chip, seed in zip(chips, seeds, strict=True)
     ]
     others = [*varied[1:], *varied[:1]]
@@ -232,6 +254,7 @@ class _Chance(NamedTuple):
     shift: tuple[int, int]  # px
     brightness: NDArray[np.float32]  # (B, 1, 1)
     contrast: NDArray[np.float32]  # (B, 1, 1)
+    gain: np.float32
     blank: NDArray[np.bool_]  # (B,)
 
 
@@ -253,6 +276,7 @@ def _draw(settings: Augment, shape: tuple[int, ...], rng: np.random.Generator) -
         (round(row * height), round(col * width)),
         light[0] * np.float32(settings.brightness)
         + joint[0] * np.float32(settings.joint_brightness),
-        light[1] * np.float32(settings.contrast) + joint[1] * np.float32(settings.joint_contrast),
+        light[1] * np.float32(settings.contrast),
+        joint[1] * np.float32(settings.gain),
         (chances < settings.band_drop) & (chances < chances.max()),
     )

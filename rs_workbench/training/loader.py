@@ -73,12 +73,15 @@ def training_batches(data: TrainingData, epoch: int) -> Iterator[Batch]:
     settings = data.settings
     n_batches = -(-settings.chips // settings.batch)
     dealt = _dealt_chips(data, epoch, n_batches * settings.batch)
+    found = data.statistics
+    zero = (-found.mean / found.std).astype(np.float32)[:, None, None]
 
     def make(reader: ChipReader, number: int) -> Batch:
         places = range(number * settings.batch, (number + 1) * settings.batch)
         chips = _chips(data, epoch, places, dealt=dealt, read=reader.labels)
         read = [reader.read(chip) for chip in chips]
-        return _join(augment_batch(read, settings.augment, seeds=[c.seed for c in chips]), chips)
+        seeds = [chip.seed for chip in chips]
+        return _join(augment_batch(read, settings.augment, seeds=seeds, zero=zero), chips)
 
     yield from _read_ahead(data, make, n_batches)
 

@@ -1,4 +1,4 @@
-"""A cube written row by row is the cube."""
+"""A scene written row by row of tiles is the scene."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from rs_workbench.errors import OutputError
+from rs_workbench.raster_tiles import write_tile_rows
 from rs_workbench.spectra.cubes import open_cube
-from rs_workbench.spectra.raster_rows import write_cube_rows
 
 
 @pytest.mark.parametrize("side", [16, 7])
 def test_rows_lie_below_one_another(tmp_path, side):
     cube = np.random.default_rng(0).random((3, 3 * side, 2 * side)).astype(np.float32)
     cube[:, :2, :2] = np.nan
-    path = write_cube_rows(
+    path = write_tile_rows(
         tmp_path / "new" / "cube.tif",
         (cube[:, row : row + side] for row in range(0, 3 * side, side)),
         n_rows=3,
@@ -36,6 +36,6 @@ def test_rows_lie_below_one_another(tmp_path, side):
 def test_a_place_that_cannot_be_written_to_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"cube\.tif' cannot be written"):
-        write_cube_rows(
+        write_tile_rows(
             tmp_path / "file" / "cube.tif", [np.zeros((1, 4, 4))], n_rows=1, pixel_size=1
         )
