@@ -18,7 +18,7 @@ import keras
 import numpy as np
 
 from keras_cases.models.cbrr_unet import cbrr_unet
-from keras_cases.shared import Batches, chosen, sample_folder
+from keras_cases.shared import Batches, chosen, keep_best, sample_folder
 from keras_cases.shared_spectra import label_images, save_with_transform
 from rs_workbench.card import TrainingData
 from rs_workbench.lessons.big_scene import map_and_assess
@@ -191,14 +191,6 @@ def make_loss(data: Data, how: Learning) -> SegmentationLoss:
         counts = data.scene.counts[data.parts.training].sum(axis=0)
         weights = class_weights(counts, how.weights, beta=0.999)
     return SegmentationLoss(how.loss, n_classes, class_weights=weights)
-
-
-# %% 3, the epoch: chosen on validation tiles; the held-out ones know nothing of it
-def keep_best(path: Path) -> keras.callbacks.ModelCheckpoint:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return keras.callbacks.ModelCheckpoint(
-        path, monitor="val_mean_iou", mode="max", save_best_only=True, save_weights_only=True
-    )
 
 
 # %% 4. Evaluate: each tile is read once, by a model that never saw it; tiles are drawn, not pixels

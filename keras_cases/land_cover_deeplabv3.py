@@ -19,7 +19,14 @@ import numpy as np
 
 from keras_cases.models.deeplabv3 import deeplabv3plus
 from keras_cases.models.unet import unet
-from keras_cases.shared import Batches, chosen, sample_folder, save_model
+from keras_cases.shared import (
+    Batches,
+    chosen,
+    keep_best,
+    rise_and_fall,
+    sample_folder,
+    save_model,
+)
 from rs_workbench.lessons.accuracy_words import accuracy_text
 from rs_workbench.lessons.big_scene import map_and_assess
 from rs_workbench.lessons.course_figures import COURSE_LAND_COVER
@@ -166,7 +173,7 @@ def build_plain(s: Settings) -> keras.Model:
     return unet(n_bands=4 if s.elevation else 3, n_classes=N_CLASSES, width=s.plain_width)
 
 
-# %% 3. Train: validation ground chooses the epoch, so the held-out ground cannot have
+# %% 3. Train: the best epoch by validation ground is kept; the course's last was .05 below it
 def train(model: keras.Model, data: Data, s: Settings) -> dict[str, list[float]]:
     chips = DrawnChips(data.ground, seed=s.seed)
     rate = rise_and_fall(s.learning_rate, len(chips) * s.epochs)
@@ -182,21 +189,6 @@ def train(model: keras.Model, data: Data, s: Settings) -> dict[str, list[float]]
     model.load_weights(keep.filepath)
     picture_of_curves(s.out / "curves.png", history)
     return history
-
-
-# %% The best epoch is kept, not the last: the course's last was below its best by .05
-def keep_best(path: Path) -> keras.callbacks.ModelCheckpoint:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    how = {"monitor": "val_mean_iou", "mode": "max", "save_best_only": True}
-    return keras.callbacks.ModelCheckpoint(path, **how, save_weights_only=True)
-
-
-# %% The learning rate rises, then falls along a cosine
-def rise_and_fall(top: float, n_steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    warmup = n_steps // 10
-    return keras.optimizers.schedules.CosineDecay(
-        top / 10, n_steps - warmup, warmup_target=top, warmup_steps=warmup
-    )
 
 
 # %% The same budget for all: as many chips, and each seed draws others

@@ -18,7 +18,15 @@ from typing import Any, NamedTuple
 import keras
 
 from keras_cases.models.unet import SEA_ICE, unet
-from keras_cases.shared import Batches, chosen, predict_bands_first, sample_folder, save_model
+from keras_cases.shared import (
+    Batches,
+    chosen,
+    keep_best,
+    predict_bands_first,
+    rise_and_fall,
+    sample_folder,
+    save_model,
+)
 from rs_workbench.card import Band, TrainingData
 from rs_workbench.lessons import ice_report as pages
 from rs_workbench.lessons.big_scene import map_and_assess, write_big_scene
@@ -126,22 +134,6 @@ def train(model: keras.Model, data: Data, s: Settings) -> dict[str, list[float]]
 def batches(part: ImagePairs, data: Data, s: Settings, **how: Any) -> Batches:
     images = scale_images(part.images, data.bands)
     return Batches(images, part.labels, batch=s.batch, seed=s.seed, **how)
-
-
-# %% 3, the learning rate: small steps first, then large ones, at last none
-def rise_and_fall(highest: float, steps: int) -> keras.optimizers.schedules.CosineDecay:
-    rise = max(1, steps // 10)
-    return keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, steps - rise), warmup_target=highest, warmup_steps=rise
-    )
-
-
-# %% 3, the epoch: chosen on validation tiles; the held-out ones know nothing of it
-def keep_best(path: Path) -> keras.callbacks.ModelCheckpoint:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return keras.callbacks.ModelCheckpoint(
-        str(path), "val_mean_iou", mode="max", save_best_only=True, save_weights_only=True
-    )
 
 
 # %% 4. Evaluate: the held-out tiles are read here, once, by the model and by what it must beat

@@ -103,6 +103,22 @@ class Batches(keras.utils.PyDataset):
         self.order = self._order()
 
 
+def rise_and_fall(highest: float, steps: int) -> keras.optimizers.schedules.CosineDecay:
+    """Learning rate: small steps first, for a tenth of them, then large ones, at last none."""
+    rise = max(1, steps // 10)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps - rise), warmup_target=highest, warmup_steps=rise
+    )
+
+
+def keep_best(path: Path) -> keras.callbacks.ModelCheckpoint:
+    """Keep the weights of the epoch with the best mean IoU on validation ground."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return keras.callbacks.ModelCheckpoint(
+        path, "val_mean_iou", mode="max", save_best_only=True, save_weights_only=True
+    )
+
+
 def predict_bands_first(model: keras.Model, images: np.ndarray) -> np.ndarray:
     """Score images (N, B, H, W) with a model of Keras; logits (N, K, H, W)."""
     scores = model(np.ascontiguousarray(np.moveaxis(images, 1, -1)), training=False)

@@ -89,11 +89,3 @@ def test_the_same_seed_makes_the_same_net(drawn):
     s, _ = drawn
     one, two = (case.build_model(s).get_weights() for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
-
-
-def test_the_learning_rate_rises_and_falls():
-    rate = case.rise_and_fall(1e-2, 100)
-    found = [float(rate(step)) for step in range(0, 101, 10)]
-    assert found.index(max(found)) == 1
-    assert found[0] == pytest.approx(1e-3)
-    assert found[-1] == pytest.approx(0, abs=1e-8)

@@ -88,17 +88,6 @@ def test_the_same_seed_makes_the_same_network():
     assert not np.array_equal(first, other)
 
 
-def test_the_rate_rises_and_falls():
-    rate = case.rise_and_fall(0.01, 100)
-    values = [float(rate(step)) for step in (0, 5, 10, 55, 100)]
-    assert values[0] == 0
-    assert values[1] == pytest.approx(0.005)
-    assert values[2] == pytest.approx(0.01)
-    assert values[3] == pytest.approx(0.005, abs=1e-4)
-    assert values[4] == pytest.approx(0, abs=1e-6)
-    assert float(case.rise_and_fall(0.01, 1)(1)) >= 0
-
-
 def test_training_learns_what_a_threshold_could(tmp_path):
     """On tiles whose bright half is ice, a few steps are enough."""
     data = made_tiles()

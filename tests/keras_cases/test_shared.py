@@ -15,7 +15,13 @@ keras = require_framework("keras")
 from keras_cases import check  # noqa: E402
 from keras_cases.exercises.wrong import WrongAnswerError  # noqa: E402
 from keras_cases.models.unet import unet  # noqa: E402
-from keras_cases.shared import Batches, chosen, predict_bands_first, save_model  # noqa: E402
+from keras_cases.shared import (  # noqa: E402
+    Batches,
+    chosen,
+    predict_bands_first,
+    rise_and_fall,
+    save_model,
+)
 from rs_workbench.backends import load_predictor  # noqa: E402
 from rs_workbench.card import LegendClass, read_card  # noqa: E402
 from rs_workbench.lessons.card import measure_bands  # noqa: E402
@@ -159,3 +165,10 @@ def test_every_solution_passes_its_own_check():
     folder = Path(check.exercises.__path__[0])
     for name in check.exercise_names():
         assert check.check(name, folder / f"{name}.py"), name
+
+
+def test_the_rate_rises_and_falls():
+    rate = rise_and_fall(0.01, 100)
+    values = [float(rate(step)) for step in (0, 5, 10, 55, 100)]
+    assert values == pytest.approx([0, 0.005, 0.01, 0.005, 0], abs=1e-4)
+    assert float(rise_and_fall(0.01, 1)(1)) >= 0
