@@ -45,7 +45,7 @@ from rs_workbench.training.keras_scores import HeldOutScores
 TILE = 256  # px
 PIXEL_SIZE = 1.0  # m, made up: the tiles have no georeference
 
-LIGHT = Augment(joint_brightness=0.2, gain=0.2)  # and flips and turns
+LIGHT = Augment(joint_brightness=0.2, joint_contrast=0.2)  # and flips and turns
 """Light and haze vary for all bands together: colours stay."""
 
 

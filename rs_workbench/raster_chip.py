@@ -116,6 +116,7 @@ def _writing(
         "width": pixels.shape[2],
         "nodata": nodata,
         "compress": "deflate",
+        "photometric": "RGB" if len(pixels) == 3 else "MINISBLACK",  # band 4 is no alpha
     }
     if place is not None:
         profile["transform"] = _moved(place, window)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ def write_cube(
     *,
     crs: str | None = None,
     transform: Affine | None = None,
+    band_names: Sequence[str] = (),
     wavelengths: NDArray[np.float64] | None = None,
     good_bands: NDArray[np.bool_] | None = None,
     nodata: float | None = None,
@@ -40,6 +41,8 @@ def write_cube(
         Coordinate reference system, such as ``EPSG:32633``.
     transform : affine.Affine, optional
         From pixels to coordinates.
+    band_names : sequence of str
+        Descriptions of the bands, where wavelengths do not name them.
     wavelengths : ndarray of float64, shape (B,), optional
         Centres of the bands, nm.
     good_bands : ndarray of bool, shape (B,), optional
@@ -68,12 +71,15 @@ def write_cube(
         "transform": transform,
         "nodata": nodata,
         "interleave": "band",
+        "photometric": "MINISBLACK",  # band 4 is no alpha
     }
     partial = path.with_name(f"{path.stem}.partial{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _unplaced_allowed(), rasterio.open(partial, "w", **profile) as dataset:
             dataset.write(cube)
+            for band, name in enumerate(band_names, start=1):
+                dataset.set_band_description(band, name)
             for band, nm in enumerate([] if wavelengths is None else wavelengths, start=1):
                 good = good_bands is None or bool(good_bands[band - 1])
                 dataset.set_band_description(band, f"band {band} ({nm:g} Nanometers)")

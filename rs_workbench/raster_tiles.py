@@ -79,6 +79,7 @@ def write_tile_rows(
         "blockysize": block,
         "compress": "lzw",
         "interleave": "pixel",
+        "photometric": "RGB" if n_bands == 3 else "MINISBLACK",  # band 4 is no alpha
         "BIGTIFF": "IF_SAFER",
     }
     try:

@@ -90,8 +90,8 @@ def choose_tiles(folder: Path, n_tiles: int | None = None) -> Sequence[Path]:
 def stack_elevation(image: Path, folder: str | Path) -> Path:
     """Write red, green, blue and elevation of one photograph as a GeoTIFF of four bands.
 
-    Elevation is 8-bit and saturated in places: there it is 255, whatever the height. Where the
-    photograph has no data, elevation is set to 0, too.
+    Elevation is of 8 bits and mostly saturated: three quarters of the pixels are 0 or 255. Where
+    the photograph has no data, elevation is set to 0, too.
 
     Parameters
     ----------
@@ -122,7 +122,8 @@ def stack_elevation(image: Path, folder: str | Path) -> Path:
         )
     known = color.any(axis=-1)
     bands = [*np.moveaxis(color[..., ::-1], -1, 0), np.where(known, height, 0)]
-    return write_cube(stacked, np.stack(bands).astype(np.uint8))
+    names = ("red", "green", "blue", "elevation")
+    return write_cube(stacked, np.stack(bands).astype(np.uint8), band_names=names)
 
 
 def bands_of(data: TrainingData) -> tuple[Band, ...]:

@@ -15,6 +15,7 @@ from rs_workbench.accuracy import (
     mean_iou,
     overall_accuracy,
 )
+from rs_workbench.errors import UsageError
 from rs_workbench.lessons.report import Kind, Line
 from rs_workbench.training.baselines import fit_forest, majority_class, majority_counts
 from rs_workbench.training.data import TrainingData
@@ -151,58 +152,105 @@ def score_line(
     return Line(name, {**figures, "overall accuracy": float(np.mean(correct))}, kind, note)
 
 
+def difference_sentences(
+    networks: Mapping[str, Sequence[NDArray[np.int64]]],
+    baselines: Mapping[str, NDArray[np.int64]] | None = None,
+) -> str:
+    """Compare the first of several networks with each of the others, and with baselines.
+
+    Parameters
+    ----------
+    networks : mapping of str to sequence of ndarray of int64, shape (n_blocks, K, K)
+        By their names, one for each seed, of the same blocks; where one has fewer seeds, the same
+        first ones of the other are taken.
+    baselines : mapping of str to ndarray of int64, shape (n_blocks, K, K), optional
+        By their names; a seed changes nothing in them.
+
+    Returns
+    -------
+    str
+        A list in Markdown: `difference_sentence` of each pair.
+
+    Raises
+    ------
+    UsageError
+        If two maps were not scored on the same pixels.
+    """
+    (name, ours), *others = networks.items()
+    pairs = [(other, theirs) for other, theirs in others]
+    pairs += [(other, [one] * len(ours)) for other, one in (baselines or {}).items()]
+    sentences = []
+    for other, theirs in pairs:
+        n = min(len(ours), len(theirs))
+        sentences.append(difference_sentence((name, other), ours[:n], theirs[:n]))
+    return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
 def difference_sentence(
     names: tuple[str, str], ours: Sequence[NDArray[np.int64]], theirs: Sequence[NDArray[np.int64]]
 ) -> str:
-    """Say whether one map is better than another: only if no other ground could turn it round.
+    """Say whether one map is better than another: only if neither ground nor seed turns it round.
 
     Parameters
     ----------
     names : (str, str)
         Of ours and theirs.
     ours, theirs : sequence of ndarray of int64, shape (n_blocks, K, K)
-        One for each seed.
+        One for each seed, as many of both.
 
     Returns
     -------
     str
         A sentence, with a 95 % interval from whole blocks drawn anew for both at once.
+
+    Raises
+    ------
+    UsageError
+        If the two were not scored on the same pixels.
     """
+    if not np.array_equal(*(one[0].sum(axis=1) for one in (ours, theirs))):
+        raise UsageError(
+            f"{names[0]} and {names[1]} are compared on the same pixels of the same blocks: got "
+            f"{len(ours[0])} and {len(theirs[0])} blocks, or other labels in them"
+        )
     pair = np.sum(ours, axis=0), np.sum(theirs, axis=0)
     if len(_told(pair[0])) < FEWEST:
         return f"{names[0]} against {names[1]}: too few blocks of held-out ground to tell."
     found = bootstrap_difference(mean_iou, pair)
-    verdict = "no difference shown"
-    if found.low > 0 or found.high < 0:
-        verdict = "better" if found.low > 0 else "worse"
+    by_seed = [
+        float(mean_iou(a.sum(axis=0)) - mean_iou(b.sum(axis=0)))
+        for a, b in zip(ours, theirs, strict=True)
+    ]
     return (
         f"{names[0]} against {names[1]}: mean IoU {found.value:+.3f} "
-        f"(95 % interval over {found.n_units} blocks {found.low:+.3f} to {found.high:+.3f}): "
-        f"{verdict}."
+        f"(95 % interval over {found.n_units} blocks {found.low:+.3f} to {found.high:+.3f}; by "
+        f"seed {', '.join(f'{one:+.3f}' for one in by_seed)}): "
+        f"{difference_verdict(by_seed, found.low, found.high)}."
     )
 
 
-def difference_sentences(runs: Mapping[str, Sequence[NDArray[np.int64]]]) -> str:
-    """Compare the first of several maps with each of the others.
+def difference_verdict(by_seed: Sequence[float], low: float, high: float) -> str:
+    """Judge a difference: other ground and another seed must both say the same.
 
     Parameters
     ----------
-    runs : mapping of str to sequence of ndarray of int64, shape (n_blocks, K, K)
-        By their names, one for each seed; where one map has fewer seeds, the same first ones of
-        the other are taken.
+    by_seed : sequence of float
+        Difference of each seed.
+    low, high : float
+        Interval over ground.
 
     Returns
     -------
     str
-        A list in Markdown.
+        "better", "worse", or why neither is told.
     """
-    (name, ours), *others = runs.items()
-    sentences = []
-    for other, theirs in others:
-        n = len(theirs) if len(theirs) > 1 else len(ours)
-        repeated = list(theirs) * (n if len(theirs) == 1 else 1)
-        sentences.append(difference_sentence((name, other), ours[:n], repeated))
-    return "\n".join(f"- {sentence}" for sentence in sentences)
+    if low <= 0 <= high:
+        return "no difference shown"
+    if len(by_seed) < 2:
+        return "one seed, which may be luck: not told"
+    if min(by_seed) <= 0 <= max(by_seed):
+        return "seeds disagree: no difference shown"
+    return "better" if low > 0 else "worse"
 
 
 def _told(blocks: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -135,6 +135,7 @@ def _write_scene(
     path: Path, data: TrainingData, inside: Mapping[int, Window], window: Window
 ) -> Path:
     profile = _profile(data, window) | {"count": data.n_bands, "dtype": "uint8", "nodata": 0}
+    profile["photometric"] = "RGB" if data.n_bands == 3 else "MINISBLACK"  # band 4 is no alpha
     with rasterio.open(path, "w", **profile) as out, GroundReader(data.ground) as reader:
         out.descriptions = data.band_names
         for number, place in inside.items():

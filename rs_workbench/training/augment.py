@@ -23,6 +23,9 @@ from rs_workbench.training.chip_pixels import (
 )
 from rs_workbench.types import Mask
 
+VARIED = ("brightness", "contrast", "joint_brightness", "joint_contrast", "gain", "noise")
+"""Settings of `Augment` that are standard deviations."""
+
 
 @dataclass(frozen=True)
 class Augment:
@@ -44,8 +47,8 @@ class Augment:
     brightness, contrast : float
         Standard deviation of what is added to a band, and of the share by which its values
         are stretched, band by band. It takes away colour.
-    joint_brightness : float
-        The same as brightness, drawn once for all bands of a chip, so that colours stay: haze.
+    joint_brightness, joint_contrast : float
+        The same, drawn once for all bands of a chip, so that colours stay.
     gain : float
         Standard deviation of the share by which all values of a chip, as stored, are multiplied:
         light. What is dark stays dark.
@@ -71,6 +74,7 @@ class Augment:
     brightness: float = 0.0
     contrast: float = 0.0
     joint_brightness: float = 0.0
+    joint_contrast: float = 0.0
     gain: float = 0.0
     noise: float = 0.0
     band_drop: float = 0.0
@@ -84,7 +88,7 @@ class Augment:
                 "scale must be two numbers above 0, the smaller first: got "
                 f"{low} and {high} (try 0.8 and 1.25)"
             )
-        for name in ("brightness", "contrast", "joint_brightness", "gain", "noise"):
+        for name in VARIED:
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} must be at least 0: got {getattr(self, name)} (try 0.1)")
         for name in ("shift", "band_drop", "cut_mix"):
@@ -268,7 +272,7 @@ def _draw(settings: Augment, shape: tuple[int, ...], rng: np.random.Generator) -
     row, col = (2 * rng.random(2) - 1) * settings.shift
     light = rng.standard_normal((2, n_bands, 1, 1)).astype(np.float32)
     chances = rng.random(n_bands)
-    joint = rng.spawn(1)[0].standard_normal(2).astype(np.float32)  # leaves the draws of noise
+    joint = rng.spawn(1)[0].standard_normal(3).astype(np.float32)  # leaves the draws of noise
     return _Chance(
         (bool(rows), bool(cols)),
         quarters if height == width else 2 * (quarters // 2),
@@ -276,7 +280,7 @@ def _draw(settings: Augment, shape: tuple[int, ...], rng: np.random.Generator) -
         (round(row * height), round(col * width)),
         light[0] * np.float32(settings.brightness)
         + joint[0] * np.float32(settings.joint_brightness),
-        light[1] * np.float32(settings.contrast),
-        joint[1] * np.float32(settings.gain),
+        light[1] * np.float32(settings.contrast) + joint[1] * np.float32(settings.joint_contrast),
+        joint[2] * np.float32(settings.gain),
         (chances < settings.band_drop) & (chances < chances.max()),
     )

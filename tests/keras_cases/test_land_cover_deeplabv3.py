@@ -66,11 +66,15 @@ def test_a_split_by_chance_leaks(drawn):
     assert case.load_data(replace(s, split="random")).ground.leaks > 0
 
 
-def test_elevation_is_a_fourth_band_on_the_same_split(drawn):
-    s, data = drawn
-    high = case.load_data(replace(s, elevation=True)).ground
-    assert high.n_bands == 4
-    assert high.held_out == data.ground.held_out
+@pytest.mark.data
+def test_elevation_is_a_fourth_band_on_the_same_split(tmp_path, data_folder):
+    """On real elevation, most of which is 0 or 255, as transparency would be."""
+    s = replace(case.SMOKE, n_tiles=20, out=tmp_path)
+    low, high = (case.load_data(replace(s, elevation=e)).ground for e in (False, True))
+    assert high.band_names == ("red", "green", "blue", "elevation")
+    assert high.held_out == low.held_out
+    assert high.counts.keys() == low.counts.keys()
+    assert all((high.counts[part] == low.counts[part]).all() for part in low.counts)
     assert case.build_model(replace(s, elevation=True)).input_shape[-1] == 4
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import rasterio
 
+from rs_workbench.accuracy import mean_iou
 from rs_workbench.card import LegendClass
-from rs_workbench.errors import SceneError
+from rs_workbench.errors import SceneError, UsageError
 from rs_workbench.lessons.accuracy_words import area_table, class_table, kappa_words, sample_areas
 from rs_workbench.lessons.cutting import (
     cut_by_chance,
@@ -23,6 +24,7 @@ from rs_workbench.lessons.held_out_maps import (
     count_blocks,
     difference_sentence,
     difference_sentences,
+    difference_verdict,
     read_held_out,
     score_line,
 )
@@ -125,16 +127,41 @@ def test_a_perfect_map_scores_one_and_the_baselines_less(data):
     assert constant.figures["mean IoU"] < 0.2
 
 
-def test_a_difference_is_told_only_beyond_its_interval():
+def blocks_of(rng, wrong, n=12):
+    """Counts of blocks with 100 pixels of each class, about `wrong` of each mapped wrongly."""
+    missed = rng.integers(wrong, wrong + 10, (n, 3))
+    return np.stack([np.diag(100 - one) + np.roll(np.diag(one), 1, axis=0) for one in missed])
+
+
+def test_a_difference_is_told_only_beyond_its_interval_and_by_more_than_one_seed():
     rng = np.random.default_rng(0)
-    good = np.stack([np.diag(rng.integers(50, 90, 3)) + 3 for _ in range(12)])
-    poor = np.stack([np.diag(rng.integers(50, 90, 3)) + 30 for _ in range(12)])
-    assert difference_sentence(("A", "B"), [good], [poor]).endswith(": better.")
-    assert difference_sentence(("A", "B"), [poor], [good]).endswith(": worse.")
-    assert difference_sentence(("A", "B"), [good], [good]).endswith(": no difference shown.")
-    assert "too few blocks" in difference_sentence(("A", "B"), [good[:3]], [poor[:3]])
-    told = difference_sentences({"A": [good, good], "B": [poor, poor], "C": [poor]})
-    assert told.count("better") == 2
+    good, poor = blocks_of(rng, 5), blocks_of(rng, 40)
+    pair = ("A", "B")
+    assert difference_sentence(pair, [good] * 2, [poor] * 2).endswith(": better.")
+    assert difference_sentence(pair, [poor] * 2, [good] * 2).endswith(": worse.")
+    assert difference_sentence(pair, [good] * 2, [good] * 2).endswith(": no difference shown.")
+    assert difference_sentence(pair, [good], [poor]).endswith("may be luck: not told.")
+    assert "too few blocks" in difference_sentence(pair, [good[:3]], [poor[:3]])
+    assert difference_verdict([0.1, -0.01], 0.02, 0.2).startswith("seeds disagree")
+
+
+def test_a_baseline_has_no_seed_and_a_network_with_one_is_compared_by_that_one():
+    rng = np.random.default_rng(0)
+    first, second, poor = blocks_of(rng, 5), blocks_of(rng, 20), blocks_of(rng, 40)
+    told = difference_sentences({"A": [first, second], "B": [poor]}, {"C": poor}).splitlines()
+    gap = mean_iou(first.sum(axis=0)) - mean_iou(poor.sum(axis=0))
+    assert f"A against B: mean IoU {gap:+.3f}" in told[0]
+    assert told[0].endswith("not told.")
+    assert told[1].endswith("better.")
+
+
+def test_maps_of_other_pixels_are_not_compared():
+    rng = np.random.default_rng(0)
+    good = blocks_of(rng, 5)
+    with pytest.raises(UsageError, match="same pixels of the same blocks: got 12 and 11"):
+        difference_sentence(("A", "B"), [good], [good[1:]])
+    with pytest.raises(UsageError, match="same pixels"):
+        difference_sentence(("A", "B"), [good], [2 * good])
 
 
 def test_words_hold_what_was_counted():
