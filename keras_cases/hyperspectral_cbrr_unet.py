@@ -18,7 +18,7 @@ import keras
 import numpy as np
 
 from keras_cases.models.cbrr_unet import cbrr_unet
-from keras_cases.shared import Batches, chosen, keep_best, sample_folder
+from keras_cases.shared import Batches, keep_best, run, sample_folder
 from keras_cases.shared_spectra import label_images, save_with_transform
 from rs_workbench.card import TrainingData
 from rs_workbench.lessons.big_scene import map_and_assess
@@ -77,10 +77,10 @@ class Settings:
     components: int = 12
     learning: Learning = Learning()
     folds: int = 6  # groups of tiles, each held out once
-    run: tuple[int, ...] = (0, 1, 2, 3, 4, 5)  # folds to run
-    fold: int = 0  # which of them is held out now
+    run: tuple[int, ...] | None = None  # folds to run; None: all
+    fold: int = 0  # which of them is held out now: set by the run
     seeds: tuple[int, ...] = (0, 1, 2)
-    seed: int = 0
+    seed: int = 0  # set by the run: change seeds
     scene: tuple[int, int] = (48, 48)  # tiles of the large scene, down and across
     memory: str = "1GB"  # for its map, network and libraries included
     out: Path = Path("out/hyperspectral_cbrr_unet")
@@ -170,15 +170,17 @@ def train(model: keras.Model, data: Data, s: Settings) -> dict[str, list[float]]
     training = Batches(*data.training, batch=how.batch, augment=how.vary, seed=s.seed)
     validation = Batches(*data.validation, batch=how.batch, shuffle=False)
     falling = keras.optimizers.schedules.CosineDecay(how.rate, how.epochs * len(training))
-    model.compile(
-        optimizer=keras.optimizers.AdamW(falling),
-        loss=make_loss(data, how),
-        jit_compile=False,  # on a CPU it only takes longer
-    )
+    optimizer = keras.optimizers.AdamW(falling)
+    model.compile(optimizer, make_loss(data, how), jit_compile=False)  # on a CPU, XLA is slower
     scores = HeldOutScores(validation, len(data.scene.classes))  # first: `best` reads what it says
     best = keep_best(s.out / "best.weights.h5")
-    learnt = {"epochs": how.epochs, "validation_data": validation, "verbose": 0}
-    history = model.fit(training, callbacks=[scores, best], **learnt).history
+    history = model.fit(
+        training,
+        epochs=how.epochs,
+        validation_data=validation,
+        callbacks=[scores, best],
+        verbose=0,
+    ).history
     model.load_weights(best.filepath)
     picture_of_curves(s.out / "curves.png", history)
     return history
@@ -205,7 +207,8 @@ def evaluate(model: keras.Model, data: Data, s: Settings) -> Path:
         keep_counts(folder, name, counted, fold=s.fold, seed=s.seed)
     path, classes = s.out / "held_out.png", data.scene.classes
     picture_of_chips(path, *data.held_out, found, classes=classes)
-    return write_spectral_report(s.out, gather_counts(folder), tell(model, data, s))
+    gathered = gather_counts(folder, folds=folds_of(s), seeds=s.seeds)
+    return write_spectral_report(s.out, gathered, tell(model, data, s))
 
 
 # %% 4, what the page tells beside its table: pictures, how it was run, and a leak
@@ -237,8 +240,13 @@ def leak(data: Data) -> tuple[np.ndarray, np.ndarray]:
 
 def key(s: Settings) -> str:
     """What counts must have in common to be added up."""
-    same = replace(s, fold=0, seed=0, run=(), out=Path())
-    return ", ".join(f"{name} {value}" for name, value in vars(same).items() if value)
+    left_out = ("fold", "seed", "seeds", "run", "out")
+    return ", ".join(f"{n} {value}" for n, value in vars(s).items() if value and n not in left_out)
+
+
+# %% The folds that are run
+def folds_of(s: Settings) -> tuple[int, ...]:
+    return tuple(range(s.folds)) if s.run is None else s.run
 
 
 # %% 5. Infer: the transform is the first layer, so nobody can map with another one
@@ -271,7 +279,7 @@ def about(data: Data, s: Settings) -> dict[str, Any]:
 # %% All of it: every fold with every seed, then the map with the last model
 def main(s: Settings = Settings()) -> Path:
     for seed in s.seeds:
-        for fold in s.run:
+        for fold in folds_of(s):
             one, started = replace(s, seed=seed, fold=fold), time.perf_counter()
             data, model = load_data(one), build_model(one)
             best = max(train(model, data, one)["val_mean_iou"])
@@ -279,9 +287,9 @@ def main(s: Settings = Settings()) -> Path:
             seconds = time.perf_counter() - started
             print(f"seed {seed}, fold {fold}: validation {best:.3f}, {seconds:.0f} s", flush=True)
     class_map = infer(model, data, one)
-    print(f"report: {report}, map: {class_map}")
+    print(f"map: {class_map}")
     return report
 
 
 if __name__ == "__main__":
-    main(chosen(Settings(), QUICK, SMOKE))
+    run(main, Settings(), QUICK, SMOKE, course=COURSE, salinas=SALINAS)

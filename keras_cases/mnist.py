@@ -17,8 +17,9 @@ import keras
 import numpy as np
 from keras import layers
 
-from keras_cases.shared import chosen, sample_folder, save_model
+from keras_cases.shared import run, sample_folder, save_model
 from rs_workbench.card import TrainingData
+from rs_workbench.errors import UsageError
 from rs_workbench.lessons import digits_report as pages
 from rs_workbench.lessons.big_scene import map_and_assess
 from rs_workbench.lessons.digits import Digits, cut_validation, read_digits
@@ -44,7 +45,7 @@ TITLE = "MNIST: the framework"
 # %% Settings: change these in class
 @dataclass(frozen=True)
 class Settings:
-    filters: tuple[int, int] = (16, 32)
+    filters: tuple[int, int] = (16, 32)  # of the two convolutions
     hidden: int = 64
     dropout: float = 0.4
     batch: int = 128
@@ -102,6 +103,8 @@ def open_test(data: Data) -> Digits:
 # %% 2. Model: convolutions look for strokes anywhere, dense layers say which digit they make
 def build_model(s: Settings) -> keras.Model:
     keras.utils.set_random_seed(s.seed)
+    if len(s.filters) != 2:
+        raise UsageError(f"filters must be two numbers, one a convolution: got {s.filters}")
     return build_functional(s)
 
 
@@ -244,9 +247,9 @@ def main(s: Settings) -> Path:
     model = build_model(s)
     train(model, data, s)
     report = evaluate(model, data, s)
-    print(f"report: {report}, map: {infer(model, data, s)}")
+    print(f"map: {infer(model, data, s)}")
     return report
 
 
 if __name__ == "__main__":
-    main(chosen(Settings(), QUICK, SMOKE))
+    run(main, Settings(), QUICK, SMOKE)

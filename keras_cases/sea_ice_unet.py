@@ -1,6 +1,6 @@
 """Case 2. Sea ice: label every pixel of an aerial photograph with a U-Net.
 
-    python -m keras_cases.sea_ice_unet            # an hour; --quick: minutes, --smoke: seconds
+    python -m keras_cases.sea_ice_unet            # half an hour to an hour; --quick: minutes
 
 Writes to `out/sea_ice_unet`: `report.md` with pictures, `model/` with the model and its card, and
 `map/`: a large georeferenced scene of held-out tiles, its map and how accurate that is.
@@ -20,10 +20,10 @@ import keras
 from keras_cases.models.unet import SEA_ICE, unet
 from keras_cases.shared import (
     Batches,
-    chosen,
     keep_best,
     predict_bands_first,
     rise_and_fall,
+    run,
     sample_folder,
     save_model,
 )
@@ -123,8 +123,9 @@ def train(model: keras.Model, data: Data, s: Settings) -> dict[str, list[float]]
     )
     best = keep_best(s.out / "best.weights.h5")
     scores = HeldOutScores(validation, len(CLASSES))  # first: `best` reads what it says
-    learnt = {"epochs": s.epochs, "validation_data": validation, "verbose": 2}
-    history = model.fit(training, callbacks=[scores, best], **learnt).history
+    history = model.fit(
+        training, epochs=s.epochs, validation_data=validation, callbacks=[scores, best], verbose=2
+    ).history
     model.load_weights(best.filepath)
     keep_training(s.out, history, time.perf_counter() - started)
     return history
@@ -151,7 +152,7 @@ def evaluate(model: keras.Model, data: Data, s: Settings) -> Path:
     return write_report(
         s.out,
         "Sea ice with a U-Net",
-        text=f"{ABOUT_LABELS}\n## The network, block by block\n\n{level_table(model, TILE)}\n",
+        text="\n".join([ABOUT_LABELS, pages.MAP_LINE, pages.BLOCKS, level_table(model, TILE)]),
         lines=lines,
         pictures=pages.draw_pictures(s.out, data.training, held_out, found, counts),
         facts=facts(model, data, s),
@@ -204,9 +205,9 @@ def main(s: Settings = Settings()) -> Path:
     train(model, data, s)
     report = evaluate(model, data, s)
     class_map = infer(model, data, s)
-    print(f"report: {report}, map: {class_map}")
+    print(f"map: {class_map}")
     return report
 
 
 if __name__ == "__main__":
-    main(chosen(Settings(), QUICK, SMOKE))
+    run(main, Settings(), QUICK, SMOKE, course=COURSE)

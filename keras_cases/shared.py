@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from rs_workbench.card import Band, LegendClass, ModelCard
+from rs_workbench.errors import UsageError, WorkbenchError
 from rs_workbench.lessons.card import measure_card
 from rs_workbench.standin_files import fetch_or_draw, write_stand_in
 from rs_workbench.training.augment import NO_CHANGE, Augment, augment_batch
@@ -19,22 +20,56 @@ from rs_workbench.training.chip_pixels import ChipPixels
 from rs_workbench.training.keras_files import export_network
 
 S = TypeVar("S", bound=Any)
+COUNTS = ("epochs", "batch", "chips", "tile", "tiles", "folds", "components", "digits", "width")
 
 
-def chosen(full: S, quick: S, smoke: S, words: Sequence[str] | None = None) -> S:
-    """Choose settings by the words of the command line: --quick or --smoke, and --drawn."""
-    words = sys.argv[1:] if words is None else words
-    known = {"--quick": quick, "--smoke": smoke}
+def run(main: Callable[[S], Path], full: S, quick: S, smoke: S, **others: S) -> None:
+    """Run a case or an exercise as its command line asks; a mistake is told in a sentence."""
+    s = chosen(full, quick, smoke, **others)
+    try:
+        refuse_nothing(s)
+        print(f"report: {main(s)}")
+    except WorkbenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from error
+
+
+def chosen(full: S, quick: S, smoke: S, words: Sequence[str] | None = None, **others: S) -> S:
+    """Choose settings by the words of the command line: --quick or --smoke, and --drawn.
+
+    `others` are further settings by the words that choose them. A notebook has no command line:
+    there it is --quick.
+    """
+    if words is None:
+        words = ["--quick"] if "ipykernel" in sys.modules else sys.argv[1:]
+    known = {"--quick": quick, "--smoke": smoke} | {f"--{n}": one for n, one in others.items()}
     wrong = [word for word in words if word not in (*known, "--drawn")]
     if wrong or len({*words} & {*known}) > 1:
+        also = "".join(f", --{name}" for name in others)
         print(
-            f"error: got {' '.join(words)}: use --quick (minutes), --smoke (seconds) or neither, "
-            "and --drawn for drawn data; all else stands in Settings, at the top of the file",
+            f"error: got {' '.join(words)}: use --quick (minutes), --smoke (seconds){also} or "
+            "none, and --drawn for drawn data; all else stands in Settings, at the top of the "
+            "file",
             file=sys.stderr,
         )
         raise SystemExit(2)
-    settings = next((known[word] for word in words if word in known), full)
+    word = next((word for word in words if word in known), "")
+    settings = known.get(word, full)
+    if word:
+        changed = [f"{n} {v}" for n, v in vars(settings).items() if v != getattr(full, n)]
+        print(f"{word} sets: {', '.join(changed)}")
     return replace(settings, drawn=True) if "--drawn" in words else settings
+
+
+def refuse_nothing(s: Any) -> None:
+    """Refuse settings by which nothing would be learnt."""
+    for name, value in vars(s).items():
+        if is_dataclass(value):
+            refuse_nothing(value)
+        if name in COUNTS and value is not None and not (isinstance(value, int) and value > 0):
+            raise UsageError(f"{name} must be a whole number, at least 1: got {value!r}")
+        if name in ("seeds", "run") and value == ():
+            raise UsageError(f"{name} must name at least one: got none (try (0,))")
 
 
 def sample_folder(name: str, s: Any) -> tuple[Path, bool]:

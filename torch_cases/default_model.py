@@ -1,7 +1,7 @@
 """The bundled model: land cover of a dune coast from aerial photographs, with a small U-Net.
 
-One command trains it (about half an hour of one core), from sample data that are downloaded where
-they are missing::
+One command trains it (three quarters of an hour of one core), from sample data that are
+downloaded where they are missing::
 
     python -m torch_cases.default_model
 

@@ -34,7 +34,7 @@ import numpy as np
 
 from keras_cases import sea_ice_unet as ice
 from keras_cases.exercises.wrong import WrongAnswerError
-from keras_cases.shared import chosen, predict_bands_first
+from keras_cases.shared import predict_bands_first, run
 from rs_workbench.accuracy import bootstrap_difference, mean_iou
 from rs_workbench.lessons.ice_report import CLASSES, data_facts
 from rs_workbench.lessons.pictures import picture_of_chips
@@ -168,6 +168,19 @@ def check_together(name: str, images: np.ndarray, labels: np.ndarray) -> None:
             f"after {name}, image and label of a tile agree with correlation {worst:.2f} "
             "instead of 1: draw the movement once and apply it to both"
         )
+    check_no_false_ice(name, images[..., 0], labels)
+
+
+def check_no_false_ice(name: str, brightness: np.ndarray, labels: np.ndarray) -> None:
+    """Between 0 and 255 lies 1: interpolated, the rim of unknown ground becomes ice."""
+    low, high = (f(brightness, axis=(1, 2), keepdims=True) for f in (np.min, np.max))
+    dark = brightness < low + 0.25 * (high - low)
+    false = int((dark & (labels == 1)).sum())
+    if false > 0.002 * labels.size:
+        raise WrongAnswerError(
+            f"{name} makes ice of {false} dark pixels, around unknown ground: labels are numbers "
+            "of classes, and nothing lies between them; take the nearest pixel"
+        )
 
 
 def check_chance(name: str, found: Any, again: Any, other: Any) -> None:
@@ -241,4 +254,4 @@ def draw(data: ice.Data, s: ice.Settings) -> Path:
 
 
 if __name__ == "__main__":
-    print(main(chosen(FULL, QUICK, SMOKE)))
+    run(main, FULL, QUICK, SMOKE)

@@ -34,7 +34,7 @@ from keras import layers
 from keras_cases import sea_ice_unet as ice
 from keras_cases.exercises.wrong import WrongAnswerError
 from keras_cases.models.unet import unet
-from keras_cases.shared import chosen, predict_bands_first
+from keras_cases.shared import predict_bands_first, run
 from rs_workbench.accuracy import bootstrap_difference, mean_iou
 from rs_workbench.lessons.ice_report import baseline_lines, data_facts
 from rs_workbench.lessons.report import write_report
@@ -174,6 +174,12 @@ def check_comparison(compare: Any) -> None:
             f"the second model is better on every tile, yet the interval is {gain[1]:.4f} to "
             f"{gain[2]:.4f}: draw the same tiles for both models"
         )
+    _, low, high = globals()["compare"](plain, better)
+    if not 0.6 < (share := (gain[2] - gain[1]) / (high - low)) < 1.6:
+        raise WrongAnswerError(
+            f"the interval {gain[1]:.4f} to {gain[2]:.4f} is {share:.1f} times as wide as drawing "
+            "whole tiles makes it: draw tiles, not pixels, the same for both models"
+        )
 
 
 def make_counts() -> tuple[np.ndarray, np.ndarray]:
@@ -229,4 +235,4 @@ def facts(data: ice.Data, s: ice.Settings) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(main(chosen(FULL, QUICK, SMOKE)))
+    run(main, FULL, QUICK, SMOKE)

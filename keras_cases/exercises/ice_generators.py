@@ -35,7 +35,7 @@ import keras
 import numpy as np
 
 from keras_cases.exercises.wrong import WrongAnswerError
-from keras_cases.shared import chosen, sample_folder
+from keras_cases.shared import run, sample_folder
 from rs_workbench.lessons.image_pairs import cut_label, read_pairs, read_picture
 from rs_workbench.lessons.pair_files import PairFiles, find_pairs, take_pairs
 from rs_workbench.lessons.report import Line, write_report
@@ -303,4 +303,4 @@ def course_line(n_tiles: int, batch: int) -> Line:
 
 
 if __name__ == "__main__":
-    print(main(chosen(Settings(), QUICK, SMOKE)))
+    run(main, Settings(), QUICK, SMOKE)

@@ -29,7 +29,7 @@ from types import ModuleType
 from typing import Any
 
 from keras_cases.exercises.wrong import WrongAnswerError
-from keras_cases.shared import chosen, sample_folder
+from keras_cases.shared import run, sample_folder
 from rs_workbench.ablate import ablate
 from rs_workbench.ablation.results import Findings, Row
 from rs_workbench.ablation.study import Plan, plan_study
@@ -216,4 +216,4 @@ def words(findings: Findings) -> str:
 
 
 if __name__ == "__main__":
-    print(main(chosen(Settings(), QUICK, SMOKE)))
+    run(main, Settings(), QUICK, SMOKE)

@@ -32,7 +32,7 @@ from keras import layers
 
 from keras_cases import mnist
 from keras_cases.exercises.wrong import WrongAnswerError as WrongAnswerError
-from keras_cases.shared import chosen
+from keras_cases.shared import run
 from rs_workbench.lessons import digits_report as pages
 from rs_workbench.lessons import keras_answers as faults
 from rs_workbench.lessons.digits_drawn import drawn_parts
@@ -124,7 +124,9 @@ def train(model: keras.Model, data: mnist.Data, s: Settings) -> dict[str, list[f
         metrics=["accuracy"],
     )
     validation = tuple(data.validation)
-    return model.fit(varied, epochs=s.epochs, validation_data=validation, verbose=2).history
+    average = keras.callbacks.SwapEMAWeights()  # validates the average, which is what is kept
+    learnt = {"epochs": s.epochs, "validation_data": validation, "verbose": 2}
+    return model.fit(varied, callbacks=[average], **learnt).history
 
 
 # %% Run: the test digits are opened when the nets of all seeds have learnt
@@ -207,4 +209,4 @@ def refuse(fault: str) -> None:
 
 
 if __name__ == "__main__":
-    main(chosen(Settings(), QUICK, SMOKE))
+    run(main, Settings(), QUICK, SMOKE)

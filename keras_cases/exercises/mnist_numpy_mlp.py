@@ -42,7 +42,7 @@ import numpy as np
 
 from keras_cases import mnist
 from keras_cases.exercises.wrong import WrongAnswerError as WrongAnswerError
-from keras_cases.shared import chosen
+from keras_cases.shared import run
 from rs_workbench.lessons import digits_report as pages
 from rs_workbench.lessons.digits import Digits, share_right
 from rs_workbench.lessons.digits_drawn import drawn_parts
@@ -267,7 +267,12 @@ def check_step(answer: ModuleType) -> str:
 
 def check_batches(answer: ModuleType) -> str:
     rng = np.random.default_rng(0)
-    epochs = [np.concatenate(list(answer.batches(103, 20, rng))) for _ in "ab"]
+    parts = [list(answer.batches(103, 20, rng)) for _ in "ab"]
+    epochs = [np.concatenate(part) for part in parts]
+    if (sizes := [len(one) for one in parts[0]]) != [20] * 5 + [3]:
+        raise WrongAnswerError(
+            f"103 digits in batches of 20 are five batches and one of 3: got sizes {sizes[:8]}"
+        )
     if any(sorted(order) != list(range(103)) for order in epochs):
         raise WrongAnswerError(
             "each of 103 digits is to come once an epoch: some came twice or never"
@@ -306,4 +311,4 @@ def check_training(answer: ModuleType) -> str:
 
 
 if __name__ == "__main__":
-    main(chosen(Settings(), QUICK, SMOKE))
+    run(main, Settings(), QUICK, SMOKE)

@@ -43,8 +43,8 @@ class SampleSet(NamedTuple):
     def words(self) -> str:
         """Say in a sentence what was made."""
         return (
-            f"Of {_n(self.seeds)} labelled pixels, regions grown by spectral angle make "
-            f"{_n(self.regions)}{_right(self.region_purity)}, superpixels "
+            f"On Salinas A, of {_n(self.seeds)} labelled pixels, regions grown by spectral angle "
+            f"make {_n(self.regions)}{_right(self.region_purity)}, superpixels "
             f"{_n(self.superpixels)}{_right(self.superpixel_purity)}."
         )
 
@@ -54,7 +54,8 @@ def _n(labels: LabelMap) -> int:
 
 
 def _right(purity: Purity) -> str:
-    return f" ({purity.overall:.1%} of the new ones right)" if purity.pixels.any() else ""
+    known = int(purity.pixels.sum())
+    return f" (truth is known of {known} new ones; {purity.overall:.1%} right)" if known else ""
 
 
 def draw_seeds(labels: LabelMap, n_classes: int, *, per_class: int, seed: int = 0) -> LabelMap:

@@ -7,7 +7,7 @@ interval comes from drawing chips, not pixels: pixels of a chip are right and wr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -96,13 +96,17 @@ def keep_counts(folder: Path, name: str, counts: Counts, *, fold: int, seed: int
     return path
 
 
-def gather_counts(folder: Path) -> dict[str, Counts]:
+def gather_counts(
+    folder: Path, *, folds: Collection[int], seeds: Collection[int]
+) -> dict[str, Counts]:
     """Read what was counted so far.
 
     Parameters
     ----------
     folder : Path
         What `open_counts` gave.
+    folds, seeds : collection of int
+        Which to read; others may lie there from a run with more of them.
 
     Returns
     -------
@@ -117,10 +121,10 @@ def gather_counts(folder: Path) -> dict[str, Counts]:
     found: dict[str, dict[int, dict[int, Counts]]] = {}
     for path in sorted(folder.glob("*.npy")):
         parts = _NAME.fullmatch(path.name)
-        if parts:
-            seeds = found.setdefault(parts["name"], {})
-            seeds.setdefault(int(parts["seed"]), {})[int(parts["fold"])] = np.load(path)
-    every = [set(folds) for seeds in found.values() for folds in seeds.values()]
+        if parts and int(parts["seed"]) in seeds and int(parts["fold"]) in folds:
+            by_seed = found.setdefault(parts["name"], {})
+            by_seed.setdefault(int(parts["seed"]), {})[int(parts["fold"])] = np.load(path)
+    every = [set(by_fold) for by_seed in found.values() for by_fold in by_seed.values()]
     shared = sorted(set.intersection(*every)) if every else []
     if not shared:
         raise UsageError(
@@ -129,9 +133,9 @@ def gather_counts(folder: Path) -> dict[str, Counts]:
         )
     return {
         name: np.stack(
-            [np.concatenate([seeds[seed][fold] for fold in shared]) for seed in sorted(seeds)]
+            [np.concatenate([by_seed[seed][fold] for fold in shared]) for seed in sorted(by_seed)]
         )
-        for name, seeds in found.items()
+        for name, by_seed in found.items()
     }
 
 

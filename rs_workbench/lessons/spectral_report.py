@@ -108,7 +108,8 @@ def write_spectral_report(folder: Path, gathered: Mapping[str, Counts], told: To
     text = (
         f"Scored on {n_chips} tiles, each held out once by a model, and by a transform, that "
         "never saw it. *low* and *high* are a 95 % interval of the mean IoU from drawing tiles, "
-        "not pixels; columns with names of classes are their IoU.\n\n"
+        "not pixels; from so few tiles it is rather too narrow. Columns with names of classes are "
+        "their IoU.\n\n"
         f"{_warning(told)} {told.text}"
     )
     facts = {**told.facts, "tiles": n_chips, "seeds": len(ours)}
@@ -117,7 +118,7 @@ def write_spectral_report(folder: Path, gathered: Mapping[str, Counts], told: To
         told.title,
         text=text,
         lines=[*lines, *PUBLISHED],
-        pictures={**pictures, "Rows are the map, columns the truth; all folds": confusion},
+        pictures={**pictures, f"Rows are the map, columns the truth; {n_chips} tiles": confusion},
         facts=facts,
     )
 

@@ -50,8 +50,8 @@ class Augment:
     joint_brightness, joint_contrast : float
         The same, drawn once for all bands of a chip, so that colours stay.
     gain : float
-        Standard deviation of the share by which all values of a chip, as stored, are multiplied:
-        light. What is dark stays dark.
+        In place of joint_contrast: standard deviation of the share by which all values of a chip,
+        as stored, are multiplied. What is dark stays dark, as under less light.
     noise : float
         Standard deviation of what is added to each value.
     band_drop : float
@@ -91,6 +91,11 @@ class Augment:
         for name in VARIED:
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} must be at least 0: got {getattr(self, name)} (try 0.1)")
+        if self.gain and self.joint_contrast:
+            raise UsageError(
+                "gain stretches values from 0, joint_contrast from their mean: set one of them, "
+                f"got {self.gain} and {self.joint_contrast}"
+            )
         for name in ("shift", "band_drop", "cut_mix"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(
@@ -152,7 +157,7 @@ def augment(
     moved = magnify(chip, scale=chance.scale, shift=chance.shift)
     image, labels, valid = turn(moved, flips=chance.flips, quarters=chance.quarters)
     image = image * (1 + chance.contrast) + chance.brightness
-    image += chance.gain * (image - zero)
+    image += chance.stretch * (image - (zero if settings.gain else NO_OFFSET))
     if settings.noise:
         image += np.float32(settings.noise) * rng.standard_normal(image.shape, np.float32)
     image[chance.blank] = settings.fill
@@ -258,7 +263,7 @@ class _Chance(NamedTuple):
     shift: tuple[int, int]  # px
     brightness: NDArray[np.float32]  # (B, 1, 1)
     contrast: NDArray[np.float32]  # (B, 1, 1)
-    gain: np.float32
+    stretch: np.float32  # of all bands
     blank: NDArray[np.bool_]  # (B,)
 
 
@@ -272,7 +277,7 @@ def _draw(settings: Augment, shape: tuple[int, ...], rng: np.random.Generator) -
     row, col = (2 * rng.random(2) - 1) * settings.shift
     light = rng.standard_normal((2, n_bands, 1, 1)).astype(np.float32)
     chances = rng.random(n_bands)
-    joint = rng.spawn(1)[0].standard_normal(3).astype(np.float32)  # leaves the draws of noise
+    joint = rng.spawn(1)[0].standard_normal(2).astype(np.float32)  # leaves the draws of noise
     return _Chance(
         (bool(rows), bool(cols)),
         quarters if height == width else 2 * (quarters // 2),
@@ -280,7 +285,7 @@ def _draw(settings: Augment, shape: tuple[int, ...], rng: np.random.Generator) -
         (round(row * height), round(col * width)),
         light[0] * np.float32(settings.brightness)
         + joint[0] * np.float32(settings.joint_brightness),
-        light[1] * np.float32(settings.contrast) + joint[1] * np.float32(settings.joint_contrast),
-        joint[2] * np.float32(settings.gain),
+        light[1] * np.float32(settings.contrast),
+        joint[1] * np.float32(settings.gain or settings.joint_contrast),
         (chances < settings.band_drop) & (chances < chances.max()),
     )

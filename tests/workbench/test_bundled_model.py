@@ -1,23 +1,23 @@
 """The bundled model is what its card says: classes, geometry and held-out figures."""
 
-import re
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnxruntime
 import pytest
 
 import rs_workbench
-from rs_workbench.accuracy import confusion_matrix, mean_iou, overall_accuracy
+from rs_workbench.accuracy import mean_iou, overall_accuracy
+from rs_workbench.backends import load_predictor
 from rs_workbench.card import read_card
 from rs_workbench.sample_paint import inside, quad
 from rs_workbench.sample_scene import draw_scene
 from rs_workbench.sample_things import inland_distance
+from rs_workbench.training.data import open_data
+from rs_workbench.training.held_out import score_held_out
 from rs_workbench.training.label_legend import named_legend
 from rs_workbench.training.recipes import find_settings
 from rs_workbench.training.settings_file import read_settings
-from tiling.label_index import IGNORE
 
 MODEL = Path(rs_workbench.__file__).parent / "models" / "dunes_unet.onnx"
 RECIPE = "default_model"
@@ -143,27 +143,21 @@ def test_it_maps_the_sample_scene_sensibly(predict, card):
 
 
 @pytest.mark.data
-def test_the_held_out_figures_are_true(predict, card, recipe, data_folder):
-    """On the held-out tiles that the page lists."""
-    page = (Path(__file__).parents[2] / "docs" / "default_model.md").read_text(encoding="utf-8")
-    row = next(line for line in page.splitlines() if line.startswith("| held-out |"))
-    places = re.findall(r"(\d+), (\d+)", row)
-    assert len(places) == 16
-    total = np.zeros((N_CLASSES, N_CLASSES), np.int64)
-    for tile_row, tile_col in places:
-        stem = f"{608 * int(tile_col)}_{608 * int(tile_row)}_*"
-        (image_path,) = (data_folder / "dunes" / "images").glob(stem)
-        codes = cv2.imread(str(data_folder / "dunes" / "labels" / f"{image_path.stem}.png"), 0)
-        image = cv2.imread(str(image_path))[..., ::-1].transpose(2, 0, 1)
-        labels = np.full(codes.shape, IGNORE, np.uint8)
-        for index, entry in enumerate(recipe.classes):
-            labels[np.isin(codes, entry.labels)] = index
-        scores = predict(scaled(image, labels == IGNORE, card)[None])
-        total += confusion_matrix(scores[0].argmax(axis=0), labels, N_CLASSES, ignore=IGNORE)
+@pytest.mark.slow
+def test_the_held_out_figures_are_true(card, recipe, data_folder, monkeypatch):
+    monkeypatch.setenv("RSW_DATA", str(data_folder))
+    data = open_data(recipe)
+    assert data.leaks == 0
+    assert all((counts > 0).all() for counts in data.counts.values())  # each class in each part
+    for band, mean, std in zip(card.bands, data.statistics.mean, data.statistics.std, strict=True):
+        assert (band.mean, band.std) == pytest.approx((mean, std), rel=1e-4)
+    found = score_held_out(load_predictor(MODEL, device="cpu").predictor, data)
     recorded = np.array(card.held_out.confusion)
-    assert total.sum() == recorded.sum()
-    assert np.abs(total - recorded).sum() < 1e-3 * total.sum()
-    assert mean_iou(total) == pytest.approx(card.held_out.mean_iou, abs=0.002)
+    assert found.confusion.sum(axis=0).tolist() == recorded.sum(axis=0).tolist()
+    assert np.abs(found.confusion - recorded).sum() < 1e-3 * recorded.sum()
+    assert mean_iou(found.confusion) == pytest.approx(card.held_out.mean_iou, abs=0.002)
+    majority = found.baselines["majority"].confusion.sum(axis=0)
+    assert mean_iou(majority) == pytest.approx(card.held_out.majority_mean_iou, abs=1e-4)
 
 
 def test_its_card_agrees_with_the_file():

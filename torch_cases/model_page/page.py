@@ -58,9 +58,10 @@ def model_page(card: ModelCard, result: TrainResult, data: TrainingData) -> str:
             "",
             f"{told.name}; {told.source}, licence {told.license}. {_sentence(told.notes)}",
             "",
-            f"{_sentence(told.split)} It is the split that every run of `rsw train` makes "
-            "(`tiling.split`): ground goes to training, validation (chooses the epoch) or "
-            "held-out (read once), and what lies between them, as wide as a chip, to none. "
+            f"{_sentence(told.split)} Validation tiles chose the epoch; nothing was learnt or "
+            "chosen on held-out tiles in this run. But light, split and sampling were settled "
+            "after earlier runs had been scored on the same held-out tiles, so they are no longer "
+            "untouched: a score on new ground may be lower. "
             f"{_sentence(card.held_out.notes)}",
             "",
             *_split_table(data),

@@ -46,17 +46,20 @@ def test_folds_of_all_seeds_come_back_in_order(tmp_path):
             keep_counts(folder, "net", counts_of(10 * fold + seed), fold=fold, seed=seed)
         keep_counts(folder, "random forest", counts_of(fold), fold=fold, seed=0)
     keep_counts(folder, "net", counts_of(99), fold=2, seed=0)  # the others lack it
-    found = gather_counts(open_counts(folder, "width 8"))
+    keep_counts(folder, "net", counts_of(99), fold=0, seed=7)  # of a run with more seeds
+    found = gather_counts(open_counts(folder, "width 8"), folds=range(3), seeds=(0, 2))
     assert found["net"].shape == (2, 10, 2, 2)
     assert found["random forest"].shape == (1, 10, 2, 2)
     np.testing.assert_array_equal(found["net"][1, 5:], counts_of(12))
+    one = gather_counts(folder, folds=(1,), seeds=(2,))
+    assert {name: counts.shape for name, counts in one.items()} == {"net": (1, 5, 2, 2)}
 
 
 def test_counts_of_other_settings_are_not_mixed_in(tmp_path):
     keep_counts(open_counts(tmp_path, "width 8"), "net", counts_of(0), fold=0, seed=0)
     folder = open_counts(tmp_path, "width 4")
     with pytest.raises(UsageError, match=r"holds no fold .* got no method"):
-        gather_counts(folder)
+        gather_counts(folder, folds=(0,), seeds=(0,))
 
 
 def test_an_interval_holds_the_score_and_a_difference_pairs_chips():
