@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from keras_cases.shared import (  # noqa: E402
     chosen,
     predict_bands_first,
     rise_and_fall,
+    run,
     save_model,
 )
 from rs_workbench.backends import load_predictor  # noqa: E402
@@ -144,20 +147,44 @@ def test_an_answer_gets_what_is_right_or_one_sentence(tmp_path, capsys, monkeypa
         check.importlib, "import_module", lambda _: SimpleNamespace(check=exercise, __doc__="Do.")
     )
     answer = tmp_path / "answer.py"
+    here = f"not yet: '{answer}'"
     for text, code, said in (
-        ("def double(x): return 2 * x", 0, f"right: double doubles\n{name}: all right\n"),
-        ("def double(x): return x", 1, "not yet: double(3) must be 6: got 3\n"),
-        ("", 1, f"not yet: '{answer}' has no 'double': the task names what it must have\n"),
+        ("def double(x): return 2 * x", 0, f"right: double doubles\n{name}: all right"),
+        ("def double(x): return x", 1, "not yet: double(3) must be 6: got 3"),
+        ("", 1, f"{here} has no 'double': the task names what it must have"),
+        ("def double(", 1, f"{here}, line 1: Python cannot read it: '(' was never closed"),
+        ("def double(): return 1", 1, f"{here}, or what it gives back: TypeError: double() takes"),
+        ("def double(x):\n    return [][x]", 1, f"{here}, line 2: IndexError: list index out of"),
+        ("raise SystemExit(3)", 1, f"{here}, line 1: SystemExit: 3"),
     ):
         answer.write_text(text, encoding="utf-8")
         assert check.main([name, str(answer)]) == code
-        assert capsys.readouterr().out == said
+        found = capsys.readouterr().out
+        assert found.startswith(said)
+        assert found.count("\n") == said.count("\n") + 1
 
 
-def test_check_without_an_exercise_lists_them(capsys):
-    assert check.main([]) == 2
-    said = capsys.readouterr().err
+def test_an_answer_without_end_is_ended(tmp_path):
+    endless = tmp_path / "endless.py"
+    endless.write_text("while True:\n    pass\n", encoding="utf-8")
+    code = (
+        "import sys; from keras_cases import check; check.LONGEST = 1; "
+        "sys.exit(check.main(['mnist_numpy_mlp', sys.argv[1]]))"
+    )
+    root = Path(check.__file__).parents[1]
+    words = [sys.executable, "-c", code, str(endless)]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=root, check=False)
+    assert (done.returncode, done.stdout[:31]) == (1, "not yet: no end after 1 s: is t")
+
+
+def test_check_lists_the_exercises_and_tells_their_tasks(capsys):
+    assert check.main([]) == 0
+    said = capsys.readouterr().out
     assert all(name in said for name in check.exercise_names())
+    for name in check.exercise_names():
+        assert check.main([name]) == 0
+        assert capsys.readouterr().out.startswith("Exercise")
+    assert check.main(["no_such"]) == 2
     assert check.main([check.exercise_names()[0], "nowhere.py"]) == 2
 
 
@@ -172,3 +199,25 @@ def test_the_rate_rises_and_falls():
     values = [float(rate(step)) for step in (0, 5, 10, 55, 100)]
     assert values == pytest.approx([0, 0.005, 0.01, 0.005, 0], abs=1e-4)
     assert float(rise_and_fall(0.01, 1)(1)) >= 0
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"epochs": "many"}, {"epochs": 2.5}])
+def test_settings_by_which_nothing_is_learnt_are_refused(wrong, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["case"])
+    with pytest.raises(SystemExit) as stopped:
+        run(lambda s: Path(), replace(FULL, **wrong), QUICK, SMOKE)
+    assert stopped.value.code == 1
+    said = f"error: epochs must be a whole number, at least 1: got {wrong['epochs']!r}\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_run_says_what_the_word_sets_and_where_the_report_is(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["case", "--course"])
+    run(lambda s: Path(f"epochs_{s.epochs}"), FULL, QUICK, SMOKE, course=Settings(30))
+    assert capsys.readouterr().out == "--course sets: epochs 30\nreport: epochs_30\n"
+
+
+def test_a_notebook_has_no_command_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipykernel", object())
+    monkeypatch.setattr(sys, "argv", ["ipykernel_launcher.py", "-f", "kernel.json"])
+    assert chosen(FULL, QUICK, SMOKE) == QUICK
