@@ -66,6 +66,7 @@ class Learning:
     vary: Augment = VARY
     batch: int = 2  # tiles
     epochs: int = 160
+    compiled: bool = True  # False: for a few steps, and to step through with a debugger
 
 
 # %% Settings: what is mapped, and which tiles are held out
@@ -97,7 +98,7 @@ QUICK = Settings(
 
 # %% Settings for a test of this file
 SMOKE = Settings(
-    learning=Learning(width=2, batch=4, epochs=1),
+    learning=Learning(width=2, batch=4, epochs=1, compiled=False),
     components=4,
     folds=3,
     run=(0,),
@@ -170,8 +171,8 @@ def train(model: keras.Model, data: Data, s: Settings) -> dict[str, list[float]]
     training = Batches(*data.training, batch=how.batch, augment=how.vary, seed=s.seed)
     validation = Batches(*data.validation, batch=how.batch, shuffle=False)
     falling = keras.optimizers.schedules.CosineDecay(how.rate, how.epochs * len(training))
-    optimizer = keras.optimizers.AdamW(falling)
-    model.compile(optimizer, make_loss(data, how), jit_compile=False)  # on a CPU, XLA is slower
+    eager = {"jit_compile": False, "run_eagerly": not how.compiled}  # on a CPU, XLA is slower
+    model.compile(keras.optimizers.AdamW(falling), make_loss(data, how), **eager)
     scores = HeldOutScores(validation, len(data.scene.classes))  # first: `best` reads what it says
     best = keep_best(s.out / "best.weights.h5")
     history = model.fit(

@@ -65,6 +65,7 @@ class Settings:
     out: Path = Path("out/sea_ice_unet")
     drawn: bool = False
     seed: int = 0
+    compiled: bool = True  # False: for a few steps, and to step through with a debugger
 
 
 # %% Settings for a lesson, for a test of this file, and the course's own network, for a GPU
@@ -76,6 +77,7 @@ SMOKE = Settings(
     batch=4,
     epochs=2,
     scene=(2, 3),
+    compiled=False,
     out=Path("out/sea_ice_unet_smoke"),
 )
 COURSE = replace(
@@ -120,6 +122,7 @@ def train(model: keras.Model, data: Data, s: Settings) -> dict[str, list[float]]
         optimizer=keras.optimizers.Adam(rise_and_fall(s.learning_rate, steps)),
         loss=SegmentationLoss("cross_entropy", len(CLASSES)),
         jit_compile=False,  # on a CPU, compiled by XLA, a step takes half as long again
+        run_eagerly=not s.compiled,
     )
     best = keep_best(s.out / "best.weights.h5")
     scores = HeldOutScores(validation, len(CLASSES))  # first: `best` reads what it says

@@ -95,11 +95,12 @@ def verdict(low: float, high: float) -> str:
 # %% The comparison: the same seed, tiles, steps and settings for both
 def main(s: Settings = Settings()) -> Path:
     folder = open_counts(s.out / "counts", case.key(replace(s.case, drawn=s.drawn)))
-    for seed in s.seeds:
-        for fold in case.folds_of(s.case):
-            one = replace(s.case, seed=seed, fold=fold, out=s.out, drawn=s.drawn)
-            data = case.load_data(one)
-            n_classes = len(data.scene.classes)
+    for fold in case.folds_of(s.case):
+        here = replace(s.case, fold=fold, out=s.out, drawn=s.drawn)
+        data = case.load_data(here)
+        n_classes = len(data.scene.classes)
+        for seed in s.seeds:
+            one = replace(here, seed=seed)
             keras.utils.set_random_seed(seed)
             models = build_networks(one.components, n_classes, width=one.learning.width)
             for name, model in models.items():
@@ -107,7 +108,7 @@ def main(s: Settings = Settings()) -> Path:
                 found = label_images(model, data.held_out.images)
                 counts = count_chips(found, data.held_out.labels, n_classes)
                 keep_counts(folder, name, counts, fold=fold, seed=seed)
-            print(f"seed {seed}, fold {fold}: done", flush=True)
+            print(f"fold {fold}, seed {seed}: done", flush=True)
     return report(folder, data, models, s)
 
 

@@ -185,7 +185,7 @@ def check_no_false_ice(name: str, brightness: np.ndarray, labels: np.ndarray) ->
 
 def check_chance(name: str, found: Any, again: Any, other: Any) -> None:
     distinct = len({label.tobytes() for label in found[1]})
-    if distinct < 4:
+    if distinct < 2:
         raise WrongAnswerError(
             f"{name} makes {distinct} different labels of {COPIES} copies of a tile: vary each "
             "by itself, and enough (0.2 degrees move nothing: is an angle in degrees, radians "

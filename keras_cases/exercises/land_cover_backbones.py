@@ -55,7 +55,6 @@ class Settings:
     n_tiles: int | None = None  # photographs; None: all
     out: Path = Path("out/land_cover_backbones")
     drawn: bool = False
-    seed: int = 0
 
 
 QUICK = Settings(epochs=2, chips=64, seeds=1, out=Path("out/land_cover_backbones_quick"))

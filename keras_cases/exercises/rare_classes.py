@@ -26,6 +26,7 @@ the folds of case 4, and compares them tile by tile.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -130,17 +131,18 @@ def class_iou(confusion: np.ndarray) -> np.ndarray:
 def main(s: Settings = Settings()) -> Path:
     key = case.key(replace(s.case, drawn=s.drawn))
     folder = open_counts(s.out / "counts", f"{s.losses} {key}")
-    for name, loss, weights in s.losses:
-        for seed in s.seeds:
-            for fold in case.folds_of(s.case):
-                how = replace(s.case.learning, loss=loss, weights=weights)
-                one = replace(s.case, learning=how, seed=seed, fold=fold, out=s.out, drawn=s.drawn)
-                data, model = case.load_data(one), case.build_model(one)
-                case.train(model, data, one)
-                found = label_images(model, data.held_out.images)
-                counts = count_chips(found, data.held_out.labels, model.output_shape[-1])
-                keep_counts(folder, name, counts, fold=fold, seed=seed)
-        print(f"{name}: done", flush=True)
+    for fold in case.folds_of(s.case):
+        here = replace(s.case, fold=fold, out=s.out, drawn=s.drawn)
+        data = case.load_data(here)
+        for seed, (name, loss, weights) in product(s.seeds, s.losses):
+            how = replace(s.case.learning, loss=loss, weights=weights)
+            one = replace(here, learning=how, seed=seed)
+            model = case.build_model(one)
+            case.train(model, data, one)
+            found = label_images(model, data.held_out.images)
+            counts = count_chips(found, data.held_out.labels, model.output_shape[-1])
+            keep_counts(folder, name, counts, fold=fold, seed=seed)
+            print(f"fold {fold}, seed {seed}, {name}: done", flush=True)
     return report(folder, data, s)
 
 

@@ -101,6 +101,8 @@ def picture_of_curves(path: str | Path, history: Mapping[str, Sequence[float]]) 
     OutputError
         If it cannot be written.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _grid(1, 2, width=4.6, height=3.2)
     shown = {name: values for name, values in history.items() if name != "learning_rate"}
     for panel, title in zip(axes[0], ("loss", "score"), strict=True):
@@ -109,6 +111,7 @@ def picture_of_curves(path: str | Path, history: Mapping[str, Sequence[float]]) 
             epochs = np.arange(1, len(shown[name]) + 1)
             panel.plot(epochs, shown[name], color=color, label=name, marker=".")
         panel.set(xlabel="epoch", title=title)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.grid(color="#e4e4e4", linewidth=0.8)
         panel.spines[["top", "right"]].set_visible(False)
         if names:
@@ -269,8 +272,13 @@ def _show(axes: Axes, picture: NDArray[np.uint8]) -> None:
 def _add_legend(figure: Figure, classes: Sequence[LegendClass]) -> None:
     from matplotlib.patches import Patch
 
-    entries = [Patch(color=entry.color, label=drawable(class_label(entry))) for entry in classes]
-    if entries:
+    colors = {drawable(class_label(entry)): entry.color for entry in classes}
+    if colors:
+        colors[drawable("unlabelled or no data 无标签或无数据")] = f"#{bytes(_UNKNOWN).hex()}"
+        entries = [
+            Patch(facecolor=color, edgecolor="#707070", linewidth=0.6, label=name)
+            for name, color in colors.items()
+        ]
         properties = {"family": legend_fonts(), "size": 9}
         columns = min(len(entries), max(1, int(figure.get_size_inches()[0] // _LEGEND_ENTRY)))
         figure.legend(

@@ -116,6 +116,15 @@ def test_weights_that_were_trained_before_are_found():
         exercise.check_new(answer_with(build_networks=trained_before()))
 
 
+@pytest.mark.slow
+@pytest.mark.data
+def test_the_whole_exercise_runs_on_real_tiles(tmp_path, data_folder):
+    text = exercise.main(replace(exercise.SMOKE, out=tmp_path)).read_text(encoding="utf-8")
+    assert "enmap_potsdam, real" in text
+    assert "one may be luck" in text
+
+
+@pytest.mark.slow
 def test_the_whole_exercise_runs(tmp_path):
     small = replace(exercise.SMOKE, out=tmp_path, drawn=True)
     text = exercise.main(small).read_text(encoding="utf-8")

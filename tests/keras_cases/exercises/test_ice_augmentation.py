@@ -52,6 +52,12 @@ def interpolated(image, label, rng):
     return tuple(warp(part, angle, cv2.INTER_LINEAR) for part in (image, label))
 
 
+def interpolated_and_cut(image, label, rng):
+    """Between 0 and 255 lies 1: the rim of unknown ground becomes ice."""
+    image, label = interpolated(image, label.astype(np.float32), rng)
+    return image, np.where(label > 127, 255, label > 0.5).astype(np.uint8)
+
+
 def in_degrees(image, label, rng):
     """The course: 0.2 degrees where a fifth of a turn was meant."""
     angle = rng.uniform(-0.2, 0.2)
@@ -97,14 +103,20 @@ def test_our_answer_is_right():
     assert right[3] == "vary_with_layers moves the label with the image"
 
 
-def test_turns_alone_are_right():
-    assert len(ours.check(answer(by_tile(turn)))) == 6
+def flip_both(image, label, rng):
+    return (image[:, ::-1], label[:, ::-1]) if rng.random() < 0.5 else (image, label)
+
+
+@pytest.mark.parametrize("move", [turn, flip_both])
+def test_turns_alone_or_flips_alone_are_right(move):
+    assert len(ours.check(answer(by_tile(move)))) == 6
 
 
 @pytest.mark.parametrize(
     ("vary", "says"),
     [
         (by_tile(interpolated), r"vary makes labels \[.* of 0, 1 and 255: .*not be interpolated"),
+        (by_tile(interpolated_and_cut), "vary makes ice of .* dark pixels, around unknown"),
         (by_tile(in_degrees), r"vary makes 1 different labels of 16 copies .*0.2 degrees"),
         (by_tile(apart), "draw the movement once and apply it to both"),
         (by_tile(lost), "a class was lost"),

@@ -76,6 +76,11 @@ def mean_of_tiles(plain, better):
     return float(np.mean(gains)), float(np.min(gains)), float(np.max(gains))
 
 
+def without_an_interval(plain, better):
+    value = ours.compare(plain, better)[0]
+    return value, value, value
+
+
 def test_our_answer_is_right():
     right = ours.check(ours)
     assert len(right) == 4
@@ -106,6 +111,7 @@ def test_models_that_are_not_what_was_asked_are_found(build, says):
         (other_way_round, "in the other order"),
         (each_by_itself, "draw the same tiles for both models"),
         (mean_of_tiles, "from sums over all tiles"),
+        (without_an_interval, "is 0.0 times as wide as drawing whole tiles makes it"),
     ],
 )
 def test_comparisons_that_are_not_paired_are_found(compare, says):

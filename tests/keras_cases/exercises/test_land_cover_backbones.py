@@ -55,6 +55,12 @@ def test_a_verdict_from_the_mean_alone_is_refused():
 
 
 @pytest.mark.slow
+def test_drawn_photographs_are_named_so(tmp_path):
+    s = replace(exercise.SMOKE, backbones=1, drawn=True, out=tmp_path)
+    assert "drawn: no figure here" in exercise.main(s).read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_runs_are_made_and_told(tmp_path, data_folder):
     report = exercise.main(replace(exercise.SMOKE, out=tmp_path))

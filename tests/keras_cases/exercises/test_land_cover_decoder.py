@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -57,6 +58,32 @@ def test_too_small_scores_are_answered_with_their_shape():
 def test_evidence_that_is_none_is_refused(find, sentence):
     with pytest.raises(WrongAnswerError, match=sentence):
         exercise.check_evidence(find, exercise.faulty())
+
+
+def test_a_bias_before_a_normalisation_is_idle_but_no_mistake():
+    def build_model(n_bands, n_classes):
+        image = keras.Input((None, None, n_bands))
+        x = layers.BatchNormalization()(layers.Conv2D(4, 3, padding="same")(image))
+        return keras.Model(image, layers.Conv2D(n_classes, 1)(layers.Activation("gelu")(x)))
+
+    answer = SimpleNamespace(build_model=build_model, dead_parts=exercise.dead_parts)
+    assert len(exercise.check(answer)) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_the_decoders_are_compared_on_real_photographs(tmp_path, data_folder):
+    s = replace(exercise.SMOKE, out=tmp_path)
+    text = exercise.main(s).read_text(encoding="utf-8")
+    assert all(f"| {name} |" in text for name in exercise.decoders(s))
+    assert "- gated decoder: " in text
+    assert " 0 dead" in text
+
+
+@pytest.mark.slow
+def test_the_decoders_are_compared_on_drawn_photographs(tmp_path):
+    text = exercise.main(replace(exercise.SMOKE, drawn=True, out=tmp_path)).read_text("utf-8")
+    assert "- data: drawn" in text
 
 
 @pytest.mark.parametrize("backbone", ["mini", "MobileNetV3Small"])

@@ -75,6 +75,15 @@ def drop_the_rest(count, size, rng):
     return (order[k : k + size] for k in range(0, count - size + 1, size))
 
 
+def all_at_once(count, size, rng):
+    yield rng.permutation(count)
+
+
+def without_end(count, size, rng):
+    while True:
+        yield rng.permutation(count)[:size]
+
+
 def accuracy_by_that_name(predicted, labels):
     """The course: accuracy, called precision."""
     return float((predicted == labels).mean())
@@ -99,6 +108,8 @@ def one_step(training, validation, s):
         ({"step": no_momentum}, r"becomes 0.8 - 0.5 = 0.3 .*: got -0.500 and 0.500"),
         ({"batches": in_order}, "the same order in each epoch"),
         ({"batches": drop_the_rest}, "once an epoch: some came twice or never"),
+        ({"batches": all_at_once}, r"five batches and one of 3: got sizes \[103\]"),
+        ({"batches": without_end}, "once an epoch: some came twice or never"),
         ({"precision": accuracy_by_that_name}, "precision is .* one a digit: 0.75"),
         ({"train": validated_by_what_it_learns}, "val_accuracy ends at .*: of the validation"),
         ({"train": one_step}, "of others is right, less than 0.8"),
