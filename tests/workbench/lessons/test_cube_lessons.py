@@ -246,7 +246,7 @@ def test_few_labels_become_many(tmp_path):
     assert (samples.seeds != 255).sum() == 24
     assert (samples.superpixels != 255).sum() > 100
     assert samples.superpixel_purity.overall > 0.7
-    assert samples.words.startswith("On Salinas A, of 24 labelled pixels, regions grown by spectral")
+    assert samples.words.startswith("On Salinas A, of 24 labelled pixels, regions grown by")
     assert "nan" not in samples.words
     assert picture_of_samples(tmp_path / "few.png", chips, samples).stat().st_size > 10_000
     with pytest.raises(UsageError, match="at least one pixel of each class"):
