@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -279,14 +280,15 @@ def about(data: Data, s: Settings) -> dict[str, Any]:
 
 # %% All of it: every fold with every seed, then the map with the last model
 def main(s: Settings = Settings()) -> Path:
-    for seed in s.seeds:
-        for fold in folds_of(s):
-            one, started = replace(s, seed=seed, fold=fold), time.perf_counter()
-            data, model = load_data(one), build_model(one)
-            best = max(train(model, data, one)["val_mean_iou"])
-            report = evaluate(model, data, one)
-            seconds = time.perf_counter() - started
-            print(f"seed {seed}, fold {fold}: validation {best:.3f}, {seconds:.0f} s", flush=True)
+    runs, started = list(product(s.seeds, folds_of(s))), time.perf_counter()
+    for done, (seed, fold) in enumerate(runs):
+        print(f"seed {seed}, fold {fold}: {done + 1} of {len(runs)}", end="", flush=True)
+        one = replace(s, seed=seed, fold=fold)
+        data, model = load_data(one), build_model(one)
+        best = max(train(model, data, one)["val_mean_iou"])
+        report = evaluate(model, data, one)
+        left = (time.perf_counter() - started) / (done + 1) * (len(runs) - done - 1) / 60
+        print(f", validation {best:.3f}, about {left:.0f} min left", flush=True)
     class_map = infer(model, data, one)
     print(f"map: {class_map}")
     return report

@@ -21,7 +21,7 @@ from rs_workbench.training.baselines import fit_forest, majority_class, majority
 from rs_workbench.training.data import TrainingData
 from rs_workbench.training.held_out_blocks import group_chips
 from rs_workbench.training.loader import part_batches
-from rs_workbench.types import Image, LabelMap
+from rs_workbench.types import Image, LabelMap, Mask
 from tiling.label_index import IGNORE
 
 FEWEST = 5
@@ -42,11 +42,14 @@ class HeldOutGround:
         Scaled bands.
     labels : ndarray of uint8, shape (N, H, W)
         Class indexes, 255 where a pixel does not count.
+    valid : ndarray of bool, shape (N, H, W)
+        False where there is no data.
     """
 
     data: TrainingData
     images: Image
     labels: LabelMap
+    valid: Mask
 
 
 def read_held_out(data: TrainingData) -> HeldOutGround:
@@ -63,8 +66,8 @@ def read_held_out(data: TrainingData) -> HeldOutGround:
         In memory.
     """
     read = list(part_batches(data, data.held_out))
-    images, labels = (np.concatenate(part) for part in list(zip(*read, strict=True))[:2])
-    return HeldOutGround(data, images, labels)
+    images, labels, _, valid = zip(*read, strict=True)
+    return HeldOutGround(data, *map(np.concatenate, (images, labels, valid)))
 
 
 def count_blocks(ground: HeldOutGround, maps: LabelMap) -> NDArray[np.int64]:

@@ -45,7 +45,7 @@ def pictures_of_held_out(
         folder / "chips.png",
         ground.images[shown][:, :3],
         ground.labels[shown],
-        maps[shown],
+        np.where(ground.valid[shown], maps[shown], np.uint8(IGNORE)),
         classes=classes,
     )
     matrix = picture_of_confusion(folder / "confusion.png", confusion, classes)
