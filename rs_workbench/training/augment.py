@@ -157,7 +157,8 @@ def augment(
     moved = magnify(chip, scale=chance.scale, shift=chance.shift)
     image, labels, valid = turn(moved, flips=chance.flips, quarters=chance.quarters)
     image = image * (1 + chance.contrast) + chance.brightness
-    image += chance.stretch * (image - (zero if settings.gain else NO_OFFSET))
+    if chance.stretch:
+        image += chance.stretch * (image - (zero if settings.gain else NO_OFFSET))
     if settings.noise:
         image += np.float32(settings.noise) * rng.standard_normal(image.shape, np.float32)
     image[chance.blank] = settings.fill
