@@ -14,6 +14,8 @@ from tiling import Grid, cut_panels, make_grid, round_up
 
 TILES = (512, 768, 1024)
 """Sides to choose from, px; the first whose overlap costs at most `FAIR_COST` is taken."""
+SMALL_TILES = (128, 256, 384)
+"""Sides for when memory has no room for those: hundreds of bands, say. The largest is taken."""
 FAIR_COST = 1.6
 DEAREST_COST = 2.6
 """Where an exact map costs more forward passes than this per pixel, the effective reach serves."""
@@ -117,7 +119,7 @@ def make_plan(card: ModelCard, load: Load, wishes: Wishes, *, free_bytes: int) -
         If tile and overlap contradict each other or the model, or the budget is too small.
     """
     fixed = _fixed_side(card)
-    tile, margin = _tile_and_margin(card, wishes, fixed, free_bytes)
+    tile, margin = _tile_and_margin(card, load, wishes, fixed, free_bytes)
     grid = make_grid(load.shape, tile, margin=margin, stride=card.stride, fixed=bool(fixed))
     reached = card.reach is not None and margin >= card.reach
     batch, width = _fit(load, grid, wishes, free_bytes)
@@ -153,7 +155,8 @@ def plan_bytes(plan: Plan, load: Load) -> int:
     grid = plan.grid(load.shape)
     width = max(grid.cols[p[-1]].stop - grid.cols[p[0]].start for p in plan.panels(grid))
     network = grid.tile[0] * grid.tile[1] * BYTES_PER_TILE_PIXEL
-    return _batch_bytes(load, grid, plan.batch) + width * _column_bytes(load, grid) + network
+    column = _column_bytes(load, grid.tile[0], blended=bool(grid.ramp))
+    return _batch_bytes(load, grid.tile, plan.batch) + width * column + network
 
 
 def _fixed_side(card: ModelCard) -> int | None:
@@ -169,7 +172,7 @@ def _fixed_side(card: ModelCard) -> int | None:
 
 
 def _tile_and_margin(
-    card: ModelCard, wishes: Wishes, fixed: int | None, free_bytes: int
+    card: ModelCard, load: Load, wishes: Wishes, fixed: int | None, free_bytes: int
 ) -> tuple[int, int]:
     if fixed and wishes.tile not in (None, fixed):
         raise UsageError(
@@ -179,7 +182,7 @@ def _tile_and_margin(
     tile = fixed or wishes.tile
     wanted = _margins(card, wishes)
     if tile is None:
-        tile = _choose_tile(card, wanted[0], free_bytes)
+        tile = _choose_tile(card, load, wishes, wanted[0], free_bytes)
     if len(wanted) > 1 and _cost(tile, wanted[0]) > DEAREST_COST:
         return tile, wanted[1]
     return tile, wanted[0]
@@ -195,13 +198,21 @@ def _margins(card: ModelCard, wishes: Wishes) -> tuple[int, ...]:
     return tuple(round_up(r, card.stride) for r in reaches) or (round_up(64, card.stride),)
 
 
-def _choose_tile(card: ModelCard, margin: int, free_bytes: int) -> int:
+def _choose_tile(card: ModelCard, load: Load, wishes: Wishes, margin: int, free_bytes: int) -> int:
+    def fits(side: int) -> bool:
+        network = side * side * BYTES_PER_TILE_PIXEL * 2
+        height, width = (min(side, round_up(length, card.stride)) for length in load.shape)
+        batch = _batch_bytes(load, (height, width), wishes.batch or 1)
+        panel = _column_bytes(load, height, blended=wishes.blend != "crop") * width
+        return max(network, 2 * (batch + panel)) <= free_bytes
+
     if card.tile is not None and _cost(card.tile, margin) <= DEAREST_COST:
         return card.tile
-    sides = [round_up(side, card.stride) for side in TILES]
-    affordable = [s for s in sides if s * s * BYTES_PER_TILE_PIXEL * 2 <= free_bytes]
-    fair = [s for s in affordable if _cost(s, margin) <= FAIR_COST]
-    return (fair or affordable[-1:] or [round_up(256, card.stride)])[0]
+    small, sides = ([round_up(s, card.stride) for s in some] for some in (SMALL_TILES, TILES))
+    affordable = [side for side in sides if fits(side)]
+    fair = [side for side in affordable if _cost(side, margin) <= FAIR_COST]
+    smaller = [side for side in small if fits(side)] or small[:1]
+    return (fair or (smaller + affordable)[-1:])[0]
 
 
 def _cost(tile: int, margin: int) -> float:
@@ -219,12 +230,13 @@ def _fit(load: Load, grid: Grid, wishes: Wishes, free_bytes: int) -> tuple[int, 
     """Batch and panel width that fit; half of what is free is the network's."""
     budget = free_bytes / 2
     batch = min(wishes.batch or BATCH, grid.n_tiles)
-    while batch > 1 and wishes.batch is None and _batch_bytes(load, grid, batch) > budget / 2:
+    while batch > 1 and wishes.batch is None and _batch_bytes(load, grid.tile, batch) > budget / 2:
         batch //= 2
-    left = budget - _batch_bytes(load, grid, batch)
-    widest = int(left // _column_bytes(load, grid))
+    held = _batch_bytes(load, grid.tile, batch)
+    column = _column_bytes(load, grid.tile[0], blended=bool(grid.ramp))
+    widest = int((budget - held) // column)
     if widest < grid.tile[1]:
-        needed = 2 * (_batch_bytes(load, grid, batch) + _column_bytes(load, grid) * grid.tile[1])
+        needed = 2 * (held + column * grid.tile[1])
         raise UsageError(
             f"too little memory for tiles of {grid.tile[1]} px: {free_bytes / 1e6:.0f} MB are "
             f"left beside the loaded model, {needed / 1e6:.0f} MB are needed: give more --memory "
@@ -235,15 +247,14 @@ def _fit(load: Load, grid: Grid, wishes: Wishes, free_bytes: int) -> tuple[int, 
     return batch, min(widest, load.shape[1] + grid.tile[1])
 
 
-def _batch_bytes(load: Load, grid: Grid, batch: int) -> int:
-    height, width = grid.tile
-    return QUEUED_BATCHES * batch * height * width * 4 * (load.n_bands + load.n_classes)
+def _batch_bytes(load: Load, tile: tuple[int, int], batch: int) -> int:
+    return QUEUED_BATCHES * batch * tile[0] * tile[1] * 4 * (load.n_bands + load.n_classes)
 
 
-def _column_bytes(load: Load, grid: Grid) -> int:
+def _column_bytes(load: Load, height: int, *, blended: bool) -> int:
     """Bytes of everything held that grows with the width of a panel, a pixel column."""
-    height, step = grid.tile[0], _row_step(load.block[0])
+    step = _row_step(load.block[0])
     read = (height + 4 * step) * (load.pixel_bytes + 1)
     written = 2 * height * (load.layer_bytes + 2)
-    mixed = 3 * height * load.n_classes * 4 if grid.ramp else 0
+    mixed = 3 * height * load.n_classes * 4 if blended else 0
     return read + written + mixed

@@ -58,7 +58,7 @@ def load(model: str | Path | LoadedModel, options: Options) -> LoadedModel:
     model : str, Path or LoadedModel
         The model.
     options : Options
-        Engine, device and limit of GPU memory.
+        Engine, device and limits of memory.
 
     Returns
     -------
@@ -68,7 +68,11 @@ def load(model: str | Path | LoadedModel, options: Options) -> LoadedModel:
     if not isinstance(model, str | Path):
         return model
     return load_predictor(
-        model, device=options.device, engine=options.engine, gpu=options.gpu_memory
+        model,
+        device=options.device,
+        engine=options.engine,
+        gpu=options.gpu_memory,
+        memory=options.memory,
     )
 
 

@@ -63,6 +63,7 @@ def load_predictor(
     engine: Engine = "auto",
     cache: Path | None = None,
     gpu: GpuLimit | None = None,
+    memory: int | None = None,
     bare: bool = False,
     ignore_card: bool = False,
 ) -> LoadedModel:
@@ -82,6 +83,9 @@ def load_predictor(
         Folder for converted models; default is the user's cache folder or `RSW_CACHE`.
     gpu : GpuLimit, optional
         How much GPU memory the framework may take.
+    memory : int, optional
+        Bytes that the run may take. Below 2 GB, a framework is used only where nothing else runs
+        the model, or where it is asked for.
     bare : bool
         Accept a model without a card and give it a plain one.
     ignore_card : bool
@@ -119,7 +123,7 @@ def load_predictor(
         )
     if gpu is not None and device != "cpu" and nvidia_gpus():
         backend_for(path).apply_gpu_limit(gpu)
-    order = engines.Order(device=device, engine=engine, cache=cache)
+    order = engines.Order(device=device, engine=engine, cache=cache, memory=memory)
     load = engines.load_onnx if name == "onnx_backend" else engines.load_framework_model
     predictor, notes = load(path, card, order)
     return LoadedModel(predictor, predictor.card, notes, hash_model(path), path)

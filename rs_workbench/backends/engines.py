@@ -41,6 +41,8 @@ _ROUNDS = 5
 _HANDICAP = {"keras": 2.0, "torch": 2.0}
 """A framework takes memory and seconds to start, and was timed apart from the others, so that a
 busy moment can make it look faster than it is."""
+_FRAMEWORK_BYTES = 2 * 10**9
+"""A framework takes half of this before the first tile: it is not chosen where a run has less."""
 _TILE = 256
 
 
@@ -51,6 +53,7 @@ class Order:
     device: str = "auto"
     engine: str = "auto"
     cache: Path | None = None
+    memory: int | None = None
 
 
 def load_onnx(
@@ -138,7 +141,7 @@ def load_framework_model(
             raise
         return _load_own(path, card, order.device, f"because conversion failed: {error}")
     card = card or _bare_card(path, converted)
-    trial = _Trial(path, card, folder, converted)
+    trial = _Trial(path, card, folder, converted, memory=order.memory)
     return trial.choose(None if wanted == "auto" else wanted)
 
 
@@ -195,6 +198,7 @@ class _Trial:
     card: ModelCard | None
     folder: Path
     converted: Converted | None = None
+    memory: int | None = None
 
     def choose(self, wanted: str | None) -> tuple[base.Predictor, tuple[str, ...]]:
         """Load the engine wanted, or the one chosen before, or the fastest that agrees."""
@@ -209,9 +213,14 @@ class _Trial:
             except ModelError:
                 if wanted:
                     raise
-        if chosen is not None and wanted is None and self.converted is not None:
+        if chosen is not None and wanted is None and self.framework_fits():
             return _load_own(self.path, self.card, "cpu", "chosen in an earlier run")
         return self.measure()
+
+    def framework_fits(self) -> bool:
+        """Whether there is a framework to choose, and memory for it."""
+        enough = self.memory is None or self.memory >= _FRAMEWORK_BYTES
+        return self.converted is not None and enough
 
     def load(self, engine: str) -> OpenvinoPredictor | OnnxruntimePredictor:
         """Load the ONNX form into one engine, under the model's own name."""
@@ -247,10 +256,11 @@ class _Trial:
             return _load_own(self.path, self.card, "cpu", f"because {'; '.join(refused)}")
         tile = self.tile(loaded[0])
         times = time_side_by_side(loaded, tile)
-        if self.converted is not None:
+        if self.converted is not None and self.framework_fits():
             times[self.converted.engine] = self.converted.seconds
         fastest = min(times, key=lambda name: times[name] * _HANDICAP.get(name, 1.0))
-        remember(self.folder / CHOICE, fastest)
+        if self.converted is None or self.framework_fits():  # else it was no full comparison
+            remember(self.folder / CHOICE, fastest)
         listed = ", ".join(f"{name} {1000 * t:.0f} ms" for name, t in times.items())
         size = " x ".join(str(n) for n in tile.shape[2:])
         note = f"the fastest on a tile of {size} px ({listed})"

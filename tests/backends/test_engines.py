@@ -274,6 +274,19 @@ def test_fast_framework_is_used(converter, own):
         load_predictor(path, card=make_card())
 
 
+def test_a_framework_is_not_chosen_where_memory_is_small(converter, own):
+    path, _, state = converter
+    state["seconds"] = 1e-9
+    for _ in range(2):
+        loaded = load_predictor(path, card=make_card(), memory=10**9)
+        assert loaded.predictor.engine in engines.ONNX_ENGINES
+    assert own == []
+    with pytest.raises(ModelError, match="own framework, the fastest on a tile"):
+        load_predictor(path, card=make_card(), memory=2 * 10**9)
+    loaded = load_predictor(path, card=make_card(), memory=10**9)
+    assert "the fastest on a tile" in loaded.notes[0]
+
+
 def test_conversion_that_disagrees_is_not_used(converter, own):
     path, _, state = converter
     state["flip"] = True

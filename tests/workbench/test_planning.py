@@ -76,9 +76,18 @@ def test_wide_scenes_are_cut_into_panels_unless_stored_in_whole_rows():
     assert len(rows.panels(rows.grid((2000, 16384)))) == 1
 
 
+def test_hundreds_of_bands_take_smaller_tiles_where_memory_is_small():
+    many = {"n_bands": 216, "pixel_bytes": 4 * 216, "shape": (1536, 1536), "block": (32, 32)}
+    the_card = card(n_bands=216, stride=8, reach=250, effective_reach=40)
+    made = plan(the_card, free=720_000_000, **many)
+    assert (made.tile, made.margin) == (256, 40)
+    assert plan_bytes(made, load(**many)) <= 720_000_000
+    assert plan(the_card, free=16 * GB, **many).tile == 1024
+
+
 def test_too_little_memory_says_how_much_is_needed():
-    with pytest.raises(UsageError, match=r"10 MB are left .* MB are needed: give more --memory"):
-        plan(free=10**7)
+    with pytest.raises(UsageError, match=r"1 MB are left .* MB are needed: give more --memory"):
+        plan(free=10**6)
 
 
 def test_fixed_size_networks():
