@@ -105,7 +105,6 @@ SMOKE = Settings(
     run=(0,),
     seeds=(0,),
     scene=(4, 4),
-    memory="2GB",  # on a busy machine Keras itself may map, which takes 1 GB
     out=Path("out/hyperspectral_cbrr_unet_smoke"),
 )
 

@@ -112,7 +112,7 @@ QUICK = Settings(
 
 # %% Settings for a test of this file: seconds
 SMOKE = replace(
-    replace(QUICK, memory="2GB"),  # on a busy machine Keras itself may map: 1 GB
+    QUICK,
     n_tiles=9,
     width=8,
     plain_width=2,

@@ -71,7 +71,6 @@ SMOKE = Settings(
     digits=800,
     validation=200,
     page=(8, 10),
-    memory="2GB",  # on a busy machine Keras itself may map, which takes 1 GB
     out=Path("out/mnist_smoke"),
 )
 

@@ -78,7 +78,6 @@ SMOKE = Settings(
     epochs=2,
     scene=(2, 3),
     compiled=False,
-    memory="2GB",  # on a busy machine Keras itself may map, which takes 1 GB
     out=Path("out/sea_ice_unet_smoke"),
 )
 COURSE = replace(
