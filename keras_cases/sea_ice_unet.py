@@ -1,6 +1,7 @@
 """Case 2. Sea ice: label every pixel of an aerial photograph with a U-Net.
 
     python -m keras_cases.sea_ice_unet            # half an hour to an hour; --quick: minutes
+    python -m keras_cases.sea_ice_unet --tries    # hyper-parameters, compared on validation tiles
 
 Writes to `out/sea_ice_unet`: `report.md` with pictures, `model/` with the model and its card, and
 `map/`: a large georeferenced scene of held-out tiles, its map and how accurate that is.
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
+from keras import layers
 
 from keras_cases.models.unet import SEA_ICE, unet
 from keras_cases.shared import (
@@ -35,7 +37,7 @@ from rs_workbench.lessons.ice_report import ABOUT_LABELS, CLASSES, PUBLISHED
 from rs_workbench.lessons.image_pairs import ImagePairs, read_pairs
 from rs_workbench.lessons.levels import level_table
 from rs_workbench.lessons.pair_files import deal_pairs, find_pairs
-from rs_workbench.lessons.report import write_report
+from rs_workbench.lessons.report import Line, write_report
 from rs_workbench.lessons.tile_scores import count_tiles, label_tiles, score_line
 from rs_workbench.lessons.training_record import keep_training
 from rs_workbench.training.augment import NO_CHANGE, Augment
@@ -60,6 +62,7 @@ class Settings:
     epochs: int = 40
     learning_rate: float = 3e-3  # at its highest; falls to 0
     vary: Augment = LIGHT
+    tries: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # see TRIES
     scene: tuple[int, int] = (32, 32)  # tiles of the large scene, down and across
     memory: str = "1GB"  # for its map
     out: Path = Path("out/sea_ice_unet")
@@ -83,6 +86,23 @@ SMOKE = Settings(
 COURSE = replace(
     Settings(network=SEA_ICE, epochs=10, learning_rate=1e-3, vary=NO_CHANGE),
     out=Path("out/sea_ice_unet_course"),
+)
+
+# %% Settings to compare: one thing changed at a time; scored on validation tiles alone
+TRIES = Settings(
+    tiles=120,
+    epochs=6,
+    tries={
+        "as it is": {},
+        "rate 0.0003": {"learning_rate": 3e-4},
+        "rate 0.03": {"learning_rate": 3e-2},
+        "batch 2": {"batch": 2},
+        "batch 24": {"batch": 24},
+        "depth 2": {"network": {"width": 8, "depth": 2}},
+        "width 16": {"network": {"width": 16, "depth": 4}},
+        "no variation": {"vary": NO_CHANGE},
+    },
+    out=Path("out/sea_ice_unet_tries"),
 )
 
 
@@ -110,7 +130,38 @@ def load_data(s: Settings) -> Data:
 # %% 2. Model: an encoder sees wider, a decoder sees sharper, skips join them
 def build_model(s: Settings) -> keras.Model:
     keras.utils.set_random_seed(s.seed)
-    return unet(n_bands=3, n_classes=len(CLASSES), **s.network)
+    if s.network.keys() == {"width", "depth"}:
+        return build_unet(**s.network)
+    return unet(n_bands=3, n_classes=len(CLASSES), **s.network)  # with layers that ours has not
+
+
+# %% 2, layer by layer: what goes down is kept, and joined with what comes up
+def build_unet(width: int, depth: int) -> keras.Model:
+    image = x = keras.Input((None, None, 3), name="image")
+    kept = []
+    for level in range(depth):
+        x = look(x, width * 2**level, name=f"encoder-{level}")  # (N, H / 2**level, ..., n_out)
+        kept.append(x)
+        x = layers.MaxPooling2D(2)(x)  # half the size: the same 3 x 3 px see twice as far
+    x = look(x, width * 2**depth, name=f"encoder-{depth}")
+    for level in reversed(range(depth)):
+        x = layers.UpSampling2D(2)(x)  # twice the size, but blurred: edges come from `kept`
+        x = layers.Concatenate()([kept[level], x])
+        x = look(x, width * 2**level, name=f"decoder-{level}")
+    head = layers.Conv2D(len(CLASSES), 1, kernel_initializer="he_normal", name="head")
+    model = keras.Model(image, head(x), name="unet")  # a score for each class, no probability yet
+    model.stride = 2**depth  # heights and widths must be multiples of it
+    return model
+
+
+# %% 2, one block: twice look at 3 x 3 px, bring each channel to mean 0 and spread 1, cut at 0
+def look(x: keras.KerasTensor, n_out: int, *, name: str) -> keras.KerasTensor:
+    for i in range(2):
+        kernel: dict[str, Any] = {"use_bias": False, "kernel_initializer": "he_normal"}
+        x = layers.Conv2D(n_out, 3, padding="same", **kernel, name=f"{name}-conv_{i}")(x)
+        x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}-norm_{i}")(x)
+        x = layers.ReLU()(x)
+    return x
 
 
 # %% 3. Train: where the two losses part, overfitting begins
@@ -138,6 +189,23 @@ def train(model: keras.Model, data: Data, s: Settings) -> dict[str, list[float]]
 def batches(part: ImagePairs, data: Data, s: Settings, **how: Any) -> Batches:
     images = scale_images(part.images, data.bands)
     return Batches(images, part.labels, batch=s.batch, seed=s.seed, **how)
+
+
+# %% 3, hyper-parameters: what is the rate worth, the batch, the depth? one line for each try
+def compare(data: Data, s: Settings) -> Path:
+    lines: list[Line] = []
+    for name, changed in s.tries.items():
+        print(f"{name}: {len(lines) + 1} of {len(s.tries)}", flush=True)
+        one = replace(s, **changed, out=s.out / name.replace(" ", "_"))
+        model, started = build_model(one), time.perf_counter()
+        history = train(model, data, one)
+        found = {"mIoU, validation": max(history["val_mean_iou"]), "loss": history["loss"][-1]}
+        costs = {"parameters": model.count_params(), "seconds": time.perf_counter() - started}
+        lines.append(Line(name, found | costs))
+    text = "The best epoch of each, on validation tiles; one seed: small differences are luck."
+    title = "Sea ice: hyper-parameters, one changed at a time"
+    known = facts(model, data, s)
+    return write_report(s.out, title, text=text, lines=lines, pictures={}, facts=known)
 
 
 # %% 4. Evaluate: the held-out tiles are read here, once, by the model and by what it must beat
@@ -202,8 +270,11 @@ def about(data: Data) -> dict[str, Any]:
     }
 
 
+# %% All of it
 def main(s: Settings = Settings()) -> Path:
     data = load_data(s)
+    if s.tries:
+        return compare(data, s)
     model = build_model(s)
     train(model, data, s)
     report = evaluate(model, data, s)
@@ -213,4 +284,4 @@ def main(s: Settings = Settings()) -> Path:
 
 
 if __name__ == "__main__":
-    run(main, Settings(), QUICK, SMOKE, course=COURSE)
+    run(main, Settings(), QUICK, SMOKE, course=COURSE, tries=TRIES)

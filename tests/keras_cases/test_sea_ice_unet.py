@@ -15,6 +15,7 @@ keras = require_framework("keras")
 import rasterio  # noqa: E402
 
 from keras_cases import sea_ice_unet as case  # noqa: E402
+from keras_cases.models.unet import unet  # noqa: E402
 from rs_workbench.card import read_card  # noqa: E402
 from rs_workbench.lessons.levels import level_table  # noqa: E402
 from rs_workbench.standin_files import write_stand_in  # noqa: E402
@@ -66,6 +67,31 @@ def test_the_case_on_drawn_tiles_says_that_they_are(tmp_path):
 def test_the_course_has_its_network():
     """One score more than the course's, which had one for ice: 64 weights and a bias."""
     assert case.build_model(case.COURSE).count_params() == 31_031_745 + 65
+
+
+def test_built_layer_by_layer_it_is_the_unet_of_the_models():
+    s = replace(case.Settings(), network={"width": 4, "depth": 2})
+    ours = case.build_model(s)
+    keras.utils.set_random_seed(s.seed)
+    theirs = unet(n_bands=3, n_classes=2, **s.network)
+    assert [w.path for w in ours.weights] == [w.path for w in theirs.weights]
+    assert all(map(np.array_equal, ours.get_weights(), theirs.get_weights()))
+    images = np.random.default_rng(0).random((1, 16, 24, 3), np.float32)
+    assert np.array_equal(ours.predict(images, verbose=0), theirs.predict(images, verbose=0))
+    assert ours.stride == theirs.stride
+
+
+def test_hyper_parameters_are_compared_on_validation_tiles(tmp_path):
+    write_stand_in("sea_ice", tmp_path / "ice" / "drawn_sea_ice", count=14)
+    tries = {"as it is": {}, "depth 1": {"network": {"width": 4, "depth": 1}}}
+    s = replace(case.SMOKE, drawn=True, epochs=1, tries=tries, out=tmp_path / "ice")
+    report = case.main(s)
+    figures = json.loads((s.out / "figures.json").read_text(encoding="utf-8"))["lines"]
+    assert [line["name"] for line in figures] == ["as it is", "depth 1"]
+    assert figures[0]["figures"]["parameters"] > figures[1]["figures"]["parameters"]
+    assert all(0 <= line["figures"]["mIoU, validation"] <= 1 for line in figures)
+    assert "| depth 1 |" in report.read_text(encoding="utf-8")
+    assert not (s.out / "map").exists()
 
 
 def test_the_network_is_small_and_its_table_adds_up():
