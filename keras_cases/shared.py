@@ -72,6 +72,11 @@ def refuse_nothing(s: Any) -> None:
             raise UsageError(f"{name} must name at least one: got none (try (0,))")
 
 
+def settings_of(s: Any, *left_out: str) -> dict[str, Any]:
+    """Give the settings for a report: all but the folder, and what the run itself sets."""
+    return {name: value for name, value in vars(s).items() if name not in ("out", *left_out)}
+
+
 def sample_folder(name: str, s: Any) -> tuple[Path, bool]:
     """Give the folder of sample data, and whether they are real; `s` has `drawn` and `out`."""
     if not s.drawn:
@@ -83,7 +88,7 @@ def sample_folder(name: str, s: Any) -> tuple[Path, bool]:
 
 
 class Batches(keras.utils.PyDataset):
-    """Chips in memory, for `model.fit`: each comes once an epoch, and is varied anew in each.
+    """Chips in memory, for `model.fit`: each comes `rounds` times an epoch, each time varied anew.
 
     Images are (N, B, H, W), scaled; labels (N, H, W), 255 where nothing is known. Batches come
     in the order of Keras: (n, H, W, B) and (n, H, W).
@@ -95,40 +100,44 @@ class Batches(keras.utils.PyDataset):
         labels: np.ndarray,
         *,
         batch: int,
+        rounds: int = 1,
         augment: Augment | None = None,
         seed: int = 0,
         shuffle: bool = True,
     ) -> None:
         super().__init__()
         self.images, self.labels = images, labels
-        self.batch, self.augment = batch, augment or NO_CHANGE
+        self.batch, self.rounds, self.augment = batch, rounds, augment or NO_CHANGE
         self.seed, self.shuffle, self.epoch = seed, shuffle, 0
         self.order = self._order()
 
     def _order(self) -> np.ndarray:
-        """Places of the chips in this epoch, (N,)."""
+        """Places of the chips in this epoch, (rounds x N,)."""
+        n = len(self.images)
         if not self.shuffle:
-            return np.arange(len(self.images))
-        return np.random.default_rng((self.seed, self.epoch)).permutation(len(self.images))
+            return np.tile(np.arange(n), self.rounds)
+        rng = np.random.default_rng((self.seed, self.epoch))
+        return np.concatenate([rng.permutation(n) for _ in range(self.rounds)])
 
     def __len__(self) -> int:
-        return -(-len(self.images) // self.batch)
+        return -(-len(self.order) // self.batch)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         taken = self.order[index * self.batch : (index + 1) * self.batch]
         images, labels = self.images[taken], self.labels[taken]
         if self.augment != NO_CHANGE:
-            images, labels = self._vary(images, labels, taken)
+            past = index * self.batch // len(self.images) * len(self.images)  # of earlier rounds
+            images, labels = self._vary(images, labels, past + int(taken[0]))
         return np.ascontiguousarray(np.moveaxis(images, 1, -1)), labels
 
     def _vary(
-        self, images: np.ndarray, labels: np.ndarray, taken: np.ndarray
+        self, images: np.ndarray, labels: np.ndarray, place: int
     ) -> tuple[np.ndarray, np.ndarray]:
         chips = [
             ChipPixels(image, label, np.ones(label.shape, bool))
             for image, label in zip(images, labels, strict=True)
         ]
-        drawn = np.random.default_rng((self.seed, self.epoch, int(taken[0])))
+        drawn = np.random.default_rng((self.seed, self.epoch, place))
         seeds = [int(seed) for seed in drawn.integers(2**63, size=len(chips))]
         varied = augment_batch(chips, self.augment, seeds=seeds)
         return np.stack([v.image for v in varied]), np.stack([v.labels for v in varied])

@@ -109,6 +109,15 @@ def test_chips_are_varied_anew_in_each_epoch(chips):
     ).all()
 
 
+def test_chips_may_come_several_times_an_epoch_varied_anew_each_time(chips):
+    batches = Batches(*chips, batch=7, rounds=3, augment=Augment(brightness=1.0), seed=1)
+    assert len(batches) == 3
+    assert sorted(numbers(batches)) == sorted([*range(7)] * 3)
+    means = [np.sort(batches[i][0][..., 1].mean((1, 2))) for i in range(3)]
+    assert not np.isclose(means[0], means[1]).any()
+    assert not np.isclose(means[1], means[2]).any()
+
+
 def test_without_shuffling_chips_come_as_they_are(chips):
     images, _ = Batches(*chips, batch=4, shuffle=False)[1]
     assert (images == np.moveaxis(chips[0][4:], 1, -1)).all()
