@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from keras_cases.models.cbrr_unet import cbrr_unet
-from keras_cases.shared import Batches, keep_best, run, sample_folder
+from keras_cases.shared import Batches, keep_best, run, sample_folder, settings_of
 from keras_cases.shared_spectra import label_images, save_with_transform
 from rs_workbench.card import TrainingData
 from rs_workbench.lessons.big_scene import map_and_assess
@@ -226,7 +226,7 @@ def tell(model: keras.Model, data: Data, s: Settings) -> Told:
         "backend": f"Keras {keras.__version__} on {keras.backend.backend()}",
         "parameters": model.count_params(),
         "bands": f"{data.transform.n_bands} of {data.scene.cube.n_bands} kept",
-        "settings": key(s),
+        "settings": settings_of(s, "fold", "seed"),
     }
     title = f"Case 4: {s.data}, CbrrUnet on {s.components} components ({s.transform.upper()})"
     return Told(title, data.scene, leak(data), facts, pictures, words)

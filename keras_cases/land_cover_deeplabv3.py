@@ -9,6 +9,7 @@ commonest class, of a forest on single pixels and of a plain U-Net.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from keras_cases.shared import (
     run,
     sample_folder,
     save_model,
+    settings_of,
 )
 from rs_workbench.lessons.accuracy_words import accuracy_text
 from rs_workbench.lessons.big_scene import map_and_assess
@@ -42,7 +44,7 @@ from rs_workbench.lessons.held_out_maps import (
 )
 from rs_workbench.lessons.held_out_pictures import pictures_of_held_out
 from rs_workbench.lessons.keras_ground import DrawnChips, classify, read_part, score_part
-from rs_workbench.lessons.pictures import picture_of_curves, picture_of_map
+from rs_workbench.lessons.pictures import picture_of_map
 from rs_workbench.lessons.raster_ground_mosaic import (
     MAP_PICTURE,
     map_words,
@@ -50,6 +52,7 @@ from rs_workbench.lessons.raster_ground_mosaic import (
     write_mosaic,
 )
 from rs_workbench.lessons.report import Line, write_report
+from rs_workbench.lessons.training_record import keep_training, training_facts
 from rs_workbench.training.data import TrainingData
 from rs_workbench.training.keras_losses import SegmentationLoss
 from rs_workbench.training.keras_scores import HeldOutScores
@@ -183,12 +186,12 @@ def train(model: keras.Model, data: Data, s: Settings) -> dict[str, list[float]]
         run_eagerly=not s.compiled,
     )
     watch = HeldOutScores(data.validation, N_CLASSES)  # writes val_mean_iou, which `keep` reads
-    keep = keep_best(s.out / "best.weights.h5")
+    keep, started = keep_best(s.out / "best.weights.h5"), time.perf_counter()
     history = model.fit(
         chips, epochs=s.epochs, validation_data=data.validation, callbacks=[watch, keep], verbose=2
     ).history
     model.load_weights(keep.filepath)
-    picture_of_curves(s.out / "curves.png", history)
+    keep_training(s.out, history, time.perf_counter() - started)
     return history
 
 
@@ -249,7 +252,7 @@ def evaluate(model: keras.Model, data: Data, s: Settings) -> Path:
     text = "\n\n".join([said, map_words(s.out), accuracy_text(maps, held_out, n_units=s.sample)])
     facts = ground_facts(data.ground, real=data.real) | {"backend": keras.backend.backend()}
     facts |= {"parameters": model.count_params(), "of the U-Net": build_plain(s).count_params()}
-    facts |= {"epochs": s.epochs, "seeds": s.seeds}
+    facts |= training_facts(s.out) | {"settings": settings_of(s, "seed")}
     return write_report(
         s.out, "Land cover", text=text, lines=lines, pictures=pictures, facts=facts
     )

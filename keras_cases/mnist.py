@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from keras_cases.shared import run, sample_folder, save_model
+from keras_cases.shared import run, sample_folder, save_model, settings_of
 from rs_workbench.card import TrainingData
 from rs_workbench.errors import UsageError
 from rs_workbench.lessons import digits_report as pages
@@ -197,7 +197,7 @@ def facts(data: Data, s: Settings) -> dict[str, object]:
     source = "mnist, real" if data.real else "DRAWN stand-in"
     return {
         "data": source,
-        "seed": s.seed,
+        "settings": settings_of(s),
         "backend": keras.backend.backend(),
         **training_facts(s.out),
     }

@@ -28,6 +28,7 @@ from keras_cases.shared import (
     run,
     sample_folder,
     save_model,
+    settings_of,
 )
 from rs_workbench.card import Band, TrainingData
 from rs_workbench.lessons import ice_report as pages
@@ -236,7 +237,7 @@ def facts(model: keras.Model, data: Data, s: Settings) -> dict[str, object]:
     return {
         **pages.data_facts(parts, real=data.real, left_aside=data.left_aside, folder=s.out),
         "parameters": model.count_params(),
-        "settings": {name: value for name, value in vars(s).items() if name != "out"},
+        "settings": settings_of(s),
         "backend": f"Keras {keras.__version__} on {keras.backend.backend()}",
     }
 

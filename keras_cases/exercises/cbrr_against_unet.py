@@ -27,6 +27,7 @@ folds of case 4: the same tiles, steps, settings and seeds.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -38,7 +39,7 @@ from keras_cases import hyperspectral_cbrr_unet as case
 from keras_cases.exercises.wrong import WrongAnswerError
 from keras_cases.models.cbrr_unet import cbrr_unet
 from keras_cases.models.unet import unet
-from keras_cases.shared import run
+from keras_cases.shared import run, settings_of
 from keras_cases.shared_spectra import label_images
 from rs_workbench.accuracy import mean_iou
 from rs_workbench.accuracy.bootstrap import bootstrap_difference
@@ -94,6 +95,7 @@ def verdict(low: float, high: float) -> str:
 
 # %% The comparison: the same seed, tiles, steps and settings for both
 def main(s: Settings = Settings()) -> Path:
+    started = time.perf_counter()
     folder = open_counts(s.out / "counts", case.key(replace(s.case, drawn=s.drawn)))
     for fold in case.folds_of(s.case):
         here = replace(s.case, fold=fold, out=s.out, drawn=s.drawn)
@@ -109,10 +111,12 @@ def main(s: Settings = Settings()) -> Path:
                 counts = count_chips(found, data.held_out.labels, n_classes)
                 keep_counts(folder, name, counts, fold=fold, seed=seed)
             print(f"fold {fold}, seed {seed}: done", flush=True)
-    return report(folder, data, models, s)
+    return report(folder, data, models, s, started)
 
 
-def report(folder: Path, data: case.Data, models: dict[str, keras.Model], s: Settings) -> Path:
+def report(
+    folder: Path, data: case.Data, models: dict[str, keras.Model], s: Settings, started: float
+) -> Path:
     gathered = gather_counts(folder, folds=case.folds_of(s.case), seeds=s.seeds)
     gap, low, high = paired_test(*(gathered[name].sum(axis=0) for name in models))
     by_seed = [paired_test(*pair)[0] for pair in zip(*(gathered[n] for n in models), strict=True)]
@@ -129,9 +133,9 @@ def report(folder: Path, data: case.Data, models: dict[str, keras.Model], s: Set
         "data": f"{s.case.data}, {'real' if data.real else 'DRAWN, no real scene'}",
         "backend": f"Keras {keras.__version__} on {keras.backend.backend()}",
         "parameters": ", ".join(f"{name} {one.count_params():,}" for name, one in models.items()),
-        "seeds": len(s.seeds),
+        "seconds of training and counting": round(time.perf_counter() - started),
         "folds": f"{len(case.folds_of(s.case))} of {s.case.folds}",
-        "settings": case.key(s.case),
+        "settings": settings_of(s.case, "fold", "seed") | {"seeds": s.seeds},
     }
     lines = score_lines({name: gathered[name] for name in models}, data.scene.classes, ())
     title = "Exercise 4.1: CbrrUnet against U-Net"

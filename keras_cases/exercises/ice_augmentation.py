@@ -34,12 +34,13 @@ import numpy as np
 
 from keras_cases import sea_ice_unet as ice
 from keras_cases.exercises.wrong import WrongAnswerError
-from keras_cases.shared import predict_bands_first, run
+from keras_cases.shared import predict_bands_first, run, settings_of
 from rs_workbench.accuracy import bootstrap_difference, mean_iou
 from rs_workbench.lessons.ice_report import CLASSES, data_facts
 from rs_workbench.lessons.pictures import picture_of_chips
 from rs_workbench.lessons.report import Line, write_report
 from rs_workbench.lessons.tile_scores import count_tiles, label_tiles, score_line
+from rs_workbench.lessons.training_record import training_facts
 from rs_workbench.training.augment import NO_CHANGE, Augment, augment_batch
 from rs_workbench.training.chip_pixels import ChipPixels
 
@@ -204,14 +205,15 @@ def check_chance(name: str, found: Any, again: Any, other: Any) -> None:
 # %% Three trainings on one budget, compared on the same validation tiles
 def main(s: ice.Settings = FULL) -> Path:
     data = ice.load_data(s)
+    folders = {name: s.out / name.replace(" ", "_") for name in WAYS}
     counts = {
-        name: learn(data, replace(s, vary=way, out=s.out / name.replace(" ", "_")))
-        for name, way in WAYS.items()
+        name: learn(data, replace(s, vary=way, out=folders[name])) for name, way in WAYS.items()
     }
     plain = next(iter(counts.values()))
     lines = [compare_line(name, one, plain) for name, one in counts.items()]
     parts = {"training": data.training, "validation": data.validation}
     facts = data_facts(parts, real=data.real, left_aside=data.left_aside, folder=s.out)
+    facts |= {name: training_facts(folder) for name, folder in folders.items()}
     return write_report(
         s.out,
         "Sea ice: what augmentation brings",
@@ -219,7 +221,7 @@ def main(s: ice.Settings = FULL) -> Path:
         "epoch of each training was chosen, too.",
         lines=lines,
         pictures={"One tile, varied": draw(data, s)},
-        facts=facts | {"epochs": s.epochs, "seed": s.seed},
+        facts=facts | {"settings": settings_of(s, "vary")},
     )
 
 

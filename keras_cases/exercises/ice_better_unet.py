@@ -34,7 +34,7 @@ from keras import layers
 from keras_cases import sea_ice_unet as ice
 from keras_cases.exercises.wrong import WrongAnswerError
 from keras_cases.models.unet import unet
-from keras_cases.shared import predict_bands_first, run
+from keras_cases.shared import predict_bands_first, run, settings_of
 from rs_workbench.accuracy import bootstrap_difference, mean_iou
 from rs_workbench.lessons.ice_report import baseline_lines, data_facts
 from rs_workbench.lessons.report import write_report
@@ -231,7 +231,7 @@ def learn(model: keras.Model, data: ice.Data, s: ice.Settings) -> tuple[float, n
 def facts(data: ice.Data, s: ice.Settings) -> dict[str, object]:
     parts = {"training": data.training, "validation": data.validation}
     said = data_facts(parts, real=data.real, left_aside=data.left_aside, folder=s.out)
-    return said | {"epochs": s.epochs, "batch": s.batch, "seed": s.seed}
+    return said | {"settings": settings_of(s)}
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ import keras
 import numpy as np
 
 from keras_cases.exercises.wrong import WrongAnswerError
-from keras_cases.shared import run, sample_folder
+from keras_cases.shared import run, sample_folder, settings_of
 from rs_workbench.lessons.image_pairs import cut_label, read_pairs, read_picture
 from rs_workbench.lessons.pair_files import PairFiles, find_pairs, take_pairs
 from rs_workbench.lessons.report import Line, write_report
@@ -270,7 +270,7 @@ def main(s: Settings = Settings()) -> Path:
         text="Each gives every tile once an epoch. Files and HDF5 hold one batch.",
         lines=[*compare(files, s), course_line(len(files.images), s.batch)],
         pictures={},
-        facts={"data": "real" if real else "DRAWN stand-in", "batch": s.batch},
+        facts={"data": "real" if real else "DRAWN stand-in", "settings": settings_of(s)},
     )
 
 

@@ -29,7 +29,7 @@ from types import ModuleType
 from typing import Any
 
 from keras_cases.exercises.wrong import WrongAnswerError
-from keras_cases.shared import run, sample_folder
+from keras_cases.shared import run, sample_folder, settings_of
 from rs_workbench.ablate import ablate
 from rs_workbench.ablation.results import Findings, Row
 from rs_workbench.ablation.study import Plan, plan_study
@@ -187,16 +187,28 @@ def main(s: Settings = Settings()) -> Path:
     path.write_text(yaml_text(content), encoding="utf-8")
     study = read_study(str(path), Asked())
     findings = ablate(study, s.out / "study", speed=False, log=print)
-    facts = {"data": "real" if real else "drawn: no figure here says anything of real ground"}
-    budget = f"{s.epochs} epochs of {s.chips} chips of {s.tile} px, {s.seeds} seeds"
+    facts = {
+        "data": "real" if real else "drawn: no figure here says anything of real ground",
+        "runs": f"{findings.done} of {len(findings.plan.runs)}",
+        "seconds of training": seconds(findings),
+        "settings": settings_of(s),
+    }
     return write_report(
         s.out,
         "Backbones of DeepLabV3+",
         text=words(findings),
         lines=[line(row) for row in findings.rows if row.results],
         pictures={},
-        facts=facts | {"budget": budget, "runs": f"{findings.done} of {len(findings.plan.runs)}"},
+        facts=facts,
     )
+
+
+def seconds(findings: Findings) -> dict[str, float]:
+    """Of all seeds of each backbone."""
+    return {
+        row.configuration.name: sum(float(one.facts.get("seconds") or 0) for one in row.results)
+        for row in findings.rows
+    }
 
 
 def line(row: Row) -> Line:

@@ -21,6 +21,7 @@ on one budget and compares them.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +35,7 @@ from keras_cases import land_cover_deeplabv3 as case
 from keras_cases.exercises.wrong import WrongAnswerError
 from keras_cases.models.deeplabv3 import enlarge, pyramid
 from keras_cases.models.xception import MINI, conv, sep_conv, xception
-from keras_cases.shared import run
+from keras_cases.shared import run, settings_of
 from rs_workbench.lessons.held_out_maps import difference_sentences, score_line
 from rs_workbench.lessons.report import write_report
 
@@ -196,11 +197,12 @@ def decoders(s: case.Settings) -> dict[str, Callable[[case.Settings], keras.Mode
 
 
 def main(s: case.Settings = FULL) -> Path:
-    data = case.load_data(s)
+    data, started = case.load_data(s), time.perf_counter()
     runs = {
         name: case.train_and_count(build, data, s, s.seeds) for name, build in decoders(s).items()
     }
     facts = {"data": "real" if data.real else "drawn", "backend": keras.backend.backend()}
+    facts["seconds of all trainings"] = round(time.perf_counter() - started)
     for name, build in decoders(s).items():
         model = build(s)
         weights, dead = len(model.trainable_weights), dead_parts(model)
@@ -211,7 +213,7 @@ def main(s: case.Settings = FULL) -> Path:
         text=difference_sentences(runs),
         lines=[score_line(name, found) for name, found in runs.items()],
         pictures={},
-        facts=facts | {"split": data.ground.split_text, "seeds": s.seeds},
+        facts=facts | {"split": data.ground.split_text, "settings": settings_of(s, "seed")},
     )
 
 

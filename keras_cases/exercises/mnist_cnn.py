@@ -148,7 +148,7 @@ def main(s: Settings) -> Path:
         training=data.training,
         test=test,
         published=[pages.published(f"the course's, {name}", score) for name, score in COURSE],
-        facts={**mnist.facts(data, s), "seeds": s.seeds, "parameters": models[0].count_params()},
+        facts={**mnist.facts(data, s), "parameters": models[0].count_params()},
     )
 
 

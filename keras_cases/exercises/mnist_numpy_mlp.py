@@ -183,7 +183,7 @@ def main(s: Settings) -> Path:
         training=data.training,
         test=test,
         published=[pages.published("the course's net in NumPy", 0.9171)],
-        facts={**mnist.facts(data, s), "seeds": s.seeds, "backend": "NumPy"},
+        facts={**mnist.facts(data, s), "backend": "NumPy"},
     )
 
 

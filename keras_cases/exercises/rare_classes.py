@@ -25,6 +25,7 @@ the folds of case 4, and compares them tile by tile.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -37,7 +38,7 @@ from keras import ops
 
 from keras_cases import hyperspectral_cbrr_unet as case
 from keras_cases.exercises.wrong import WrongAnswerError
-from keras_cases.shared import run
+from keras_cases.shared import run, settings_of
 from keras_cases.shared_spectra import label_images
 from rs_workbench.accuracy import iou, mean_iou
 from rs_workbench.lessons.fold_counts import (
@@ -130,6 +131,7 @@ def class_iou(confusion: np.ndarray) -> np.ndarray:
 # %% The comparison: the same tiles, folds, seeds and steps for every loss
 def main(s: Settings = Settings()) -> Path:
     key = case.key(replace(s.case, drawn=s.drawn))
+    started = time.perf_counter()
     folder = open_counts(s.out / "counts", f"{s.losses} {key}")
     for fold in case.folds_of(s.case):
         here = replace(s.case, fold=fold, out=s.out, drawn=s.drawn)
@@ -143,10 +145,10 @@ def main(s: Settings = Settings()) -> Path:
             counts = count_chips(found, data.held_out.labels, model.output_shape[-1])
             keep_counts(folder, name, counts, fold=fold, seed=seed)
             print(f"fold {fold}, seed {seed}, {name}: done", flush=True)
-    return report(folder, data, s)
+    return report(folder, data, s, started)
 
 
-def report(folder: Path, data: case.Data, s: Settings) -> Path:
+def report(folder: Path, data: case.Data, s: Settings, started: float) -> Path:
     gathered = gather_counts(folder, folds=case.folds_of(s.case), seeds=s.seeds)
     gathered = {name: gathered[name] for name, _, _ in s.losses}
     first = s.losses[0][0]
@@ -165,9 +167,9 @@ def report(folder: Path, data: case.Data, s: Settings) -> Path:
     facts = {
         "data": f"{s.case.data}, {'real' if data.real else 'DRAWN, no real scene'}",
         "backend": f"Keras {keras.__version__} on {keras.backend.backend()}",
-        "seeds": len(s.seeds),
+        "seconds of training and counting": round(time.perf_counter() - started),
         "folds": f"{len(case.folds_of(s.case))} of {s.case.folds}",
-        "settings": case.key(s.case),
+        "settings": settings_of(s.case, "fold", "seed") | {"seeds": s.seeds, "losses": s.losses},
     }
     text = (
         "Columns with names of classes are their IoU on held-out tiles. Pairs are compared on "

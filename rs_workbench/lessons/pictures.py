@@ -80,8 +80,12 @@ def picture_of_chips(
     return _save(figure, path)
 
 
-def picture_of_curves(path: str | Path, history: Mapping[str, Sequence[float]]) -> Path:
+def picture_of_curves(
+    path: str | Path, history: Mapping[str, Sequence[float]], *, kept_by: str = "val_mean_iou"
+) -> Path:
     """Draw what training said after each epoch: losses on the left, scores on the right.
+
+    A vertical line marks the epoch whose weights are kept.
 
     Parameters
     ----------
@@ -90,6 +94,9 @@ def picture_of_curves(path: str | Path, history: Mapping[str, Sequence[float]]) 
     history : mapping of str to sequence of float
         As `keras.callbacks.History.history`; names with "loss" are losses; learning rates are
         left out.
+    kept_by : str
+        Score by which the weights of the best epoch are kept. Nothing is marked where the
+        history does not have it: then the weights are those of the last epoch.
 
     Returns
     -------
@@ -103,20 +110,29 @@ def picture_of_curves(path: str | Path, history: Mapping[str, Sequence[float]]) 
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = _grid(1, 2, width=4.6, height=3.2)
+    figure, axes = _grid(1, 2, width=4.6, height=3.4)
+    kept = _best_epoch(history.get(kept_by, ()))
     shown = {name: values for name, values in history.items() if name != "learning_rate"}
     for panel, title in zip(axes[0], ("loss", "score"), strict=True):
         names = [name for name in shown if ("loss" in name) == (title == "loss")]
         for name, color in zip(names, _COLORS, strict=False):
             epochs = np.arange(1, len(shown[name]) + 1)
             panel.plot(epochs, shown[name], color=color, label=name, marker=".")
+        if kept:
+            panel.axvline(kept, color="#222222", lw=1, ls="--", label=f"kept: epoch {kept}")
         panel.set(xlabel="epoch", title=title)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.grid(color="#e4e4e4", linewidth=0.8)
         panel.spines[["top", "right"]].set_visible(False)
         if names:
-            panel.legend(frameon=False, fontsize=8)
+            panel.legend(fontsize=10, framealpha=0.85, edgecolor="none")
     return _save(figure, path)
+
+
+def _best_epoch(scores: Sequence[float]) -> int:
+    """Find the first epoch with the highest score, from 1; 0 where there is none."""
+    known = np.asarray(scores, float)
+    return int(np.nanargmax(known)) + 1 if np.isfinite(known).any() else 0
 
 
 def picture_of_confusion(

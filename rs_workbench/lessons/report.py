@@ -8,7 +8,7 @@ import os
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -70,7 +70,8 @@ def write_report(
     pictures : mapping of str to Path
         Files by their captions; a file elsewhere is copied into the folder.
     facts : mapping of str to object
-        How it was run: data, seed, parameters, seconds. The machine is added.
+        How it was run: data, settings, parameters, seconds. The machine is added. Settings may
+        be a mapping or a dataclass, of others, too: they are told as "name value, name value".
 
     Returns
     -------
@@ -149,7 +150,25 @@ def _plain(value: object) -> Any:
         return float(f"{value:.6g}")
     if isinstance(value, int | str | bool) or value is None:
         return value
+    return _listed(value)
+
+
+def _listed(value: object) -> str:
+    """Say what something holds: without braces, quotes and names of Python's classes."""
+    if is_dataclass(value):
+        value = vars(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_within(one)}" for name, one in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_within, value)) or "none"
     return str(value)
+
+
+def _within(value: object) -> str:
+    """Say one thing of a list; what is a list itself, in brackets."""
+    said = str(_plain(value))
+    several = is_dataclass(value) or isinstance(value, Mapping | list | tuple)
+    return f"({said})" if several and value else said
 
 
 def _beside(path: Path, folder: Path) -> str:

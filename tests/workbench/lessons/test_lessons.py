@@ -1,6 +1,8 @@
 """Report, pictures, card and the large scene of the lessons."""
 
 import json
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -63,6 +65,33 @@ def test_report_keeps_ours_baselines_and_published_apart(tmp_path):
     content = json.loads((page.parent / "figures.json").read_text(encoding="utf-8"))
     assert content["lines"][2]["figures"] == {"OA": 0.9354}
     assert "processors" in content["facts"]["machine"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    rate: float = 0.003
+    vary: tuple[bool, bool] = (True, False)
+    network: dict = field(default_factory=lambda: {"width": 8, "deep": None})
+
+
+def test_settings_are_told_in_words(tmp_path):
+    facts = {
+        "settings": {"asked": Asked(), "tries": {}, "name": "a b"},
+        "learning": Asked(network={}),
+        "seeds": (0, 1, 2),
+        "seconds": {"plain": 1.23456789},
+        "path": Path("a.txt"),
+    }
+    page = write_report(tmp_path, "Ice", text="", lines=[], pictures={}, facts=facts)
+    said = page.read_text(encoding="utf-8").split("## How it was run\n\n")[1].splitlines()
+    assert said[:5] == [
+        "- settings: asked (rate 0.003, vary (True, False), network (width 8, deep None)), "
+        "tries none, name a b",
+        "- learning: rate 0.003, vary (True, False), network none",
+        "- seeds: 0, 1, 2",
+        "- seconds: plain 1.23457",
+        "- path: a.txt",
+    ]
 
 
 def test_a_big_scene_is_its_tiles_each_once_before_any_twice(tmp_path, tiles):
@@ -145,6 +174,21 @@ def test_pictures_show_what_they_are_given(tmp_path, tiles):
         assert min(picture.shape[:2]) > 100
         assert (picture == color).all(axis=-1).sum() > 200
         assert picture.std() > 5
+
+
+def test_curves_mark_the_epoch_whose_weights_are_kept(tmp_path):
+    def dark_columns(name, **history):
+        path = picture_of_curves(tmp_path / name, {"loss": [3.0, 2, 1, 0], **history})
+        dark = (cv2.imread(str(path))[:, 600:].max(axis=-1) < 80).mean(axis=0)
+        return np.flatnonzero(dark > 0.4)  # axes, and the line, which is dashed
+
+    last = dark_columns("a.png", val_accuracy=[0.2, 0.9, 0.4, 0.5])
+    marked = dark_columns("b.png", val_mean_iou=[0.2, 0.9, 0.4, 0.5])
+    later = dark_columns("c.png", val_mean_iou=[0.2, np.nan, 0.4, 0.9])
+    none = dark_columns("d.png", val_mean_iou=[np.nan] * 4)
+    assert not last.size
+    assert not none.size
+    assert marked.max() < later.max()
 
 
 def test_paint_by_index_and_by_value():
