@@ -36,6 +36,7 @@ import numpy as np
 
 from keras_cases.exercises.wrong import WrongAnswerError
 from keras_cases.shared import run, sample_folder, settings_of
+from rs_workbench.lessons.hdf5_reads import noted_reads
 from rs_workbench.lessons.image_pairs import cut_label, read_pairs, read_picture
 from rs_workbench.lessons.pair_files import PairFiles, find_pairs, take_pairs
 from rs_workbench.lessons.report import Line, write_report
@@ -149,7 +150,7 @@ def check(answer: ModuleType) -> list[str]:
         }
         for name, given in sources.items():
             right += check_generator(name, getattr(answer, name), given, images, labels)
-    return right
+        return [*right, check_reads(answer.FromHdf5, stored, images[0].nbytes + labels[0].nbytes)]
 
 
 def check_generator(
@@ -258,6 +259,20 @@ def check_orders(name: str, first: list[int], second: list[int], make: Any, give
         )
 
 
+def check_reads(make: Any, stored: Path, a_tile: int) -> str:
+    with noted_reads(h5py.Dataset) as reads:
+        generator = make(stored, batch=1, seed=1)
+        at_first = sum(reads) / a_tile
+        generator[0]
+    if (tiles := sum(reads) / a_tile) > TILES / 2:
+        raise WrongAnswerError(
+            f"FromHdf5 reads {tiles:g} of {TILES} tiles for a batch of 1 (when it is made: "
+            f"{at_first:g}): a file may be larger than memory, so read only the places of the "
+            "batch, file['images'][places], when they are asked for"
+        )
+    return "FromHdf5 reads the tiles of a batch, never the whole file"
+
+
 # %% The three on the sea ice: what an epoch takes, and what has to lie in memory
 def main(s: Settings = Settings()) -> Path:
     folder, real = sample_folder("sea_ice", s)
@@ -288,11 +303,14 @@ def compare(files: PairFiles, s: Settings) -> list[Line]:
 
 
 def measure(name: str, generator: Once) -> Line:
-    started, first = time.perf_counter(), generator[0][0]
-    held = vars(generator).get("images", first).nbytes
-    samples = len(first) + sum(len(generator[i][0]) for i in range(1, len(generator)))
-    figures = {"samples": samples, "distinct": len(set(generator.order.tolist()))}
-    seconds = time.perf_counter() - started
+    samples, seconds, held = [], 0.0, 0
+    for index in range(len(generator)):
+        started = time.perf_counter()
+        images, _ = generator[index]
+        seconds += time.perf_counter() - started
+        held = max(held, vars(generator).get("images", images).nbytes)
+        samples += [hash(image.tobytes()) for image in images]
+    figures = {"samples": len(samples), "distinct": len({*samples})}  # by what they hold
     return Line(name, figures | {"seconds": seconds, "MiB of images held": held / 2**20})
 
 

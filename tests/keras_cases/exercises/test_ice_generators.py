@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from types import SimpleNamespace
 
+import h5py
 import numpy as np
 import pytest
 
@@ -101,7 +102,7 @@ class BandsFirst(ours.FromArrays):
 
 def test_our_answer_is_right():
     right = ours.check(ours)
-    assert len(right) == 6
+    assert len(right) == 7
     assert right[0] == "FromFiles gives each of 10 tiles once an epoch, with its own label"
 
 
@@ -124,6 +125,60 @@ def test_our_answer_is_right():
 def test_mistakes_are_found(changed, says):
     with pytest.raises(WrongAnswerError, match=says):
         ours.check(answer(FromArrays=changed))
+
+
+class ReadWholeAtFirst(ours.FromHdf5):
+    def __init__(self, path, *, batch, seed=0):
+        super().__init__(path, batch=batch, seed=seed)
+        with h5py.File(path) as file:
+            self.all = np.array(file["images"]), file["labels"][()]
+
+    def take(self, places):
+        return self.all[0][places] / np.float32(255), self.all[1][places]
+
+
+class ReadWholeEachTime(ours.FromHdf5):
+    def take(self, places):
+        with h5py.File(self.path) as file:
+            return file["images"][:][places] / np.float32(255), file["labels"][:][places]
+
+
+class ReadOneByOne(ours.FromHdf5):
+    def take(self, places):
+        images = np.empty((len(places), 16, 16, 3), np.uint8)
+        with h5py.File(self.path) as file:
+            for number, place in enumerate(places):
+                file["images"].read_direct(images, np.s_[place], np.s_[number])
+            return images / np.float32(255), np.stack([file["labels"][k] for k in places])
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        (ReadWholeAtFirst, r"reads 10 of 10 tiles for a batch of 1 \(when it is made: 10\)"),
+        (ReadWholeEachTime, r"reads 10 of 10 tiles for a batch of 1 \(when it is made: 0\)"),
+    ],
+)
+def test_a_file_that_is_read_whole_is_found(changed, says):
+    with pytest.raises(WrongAnswerError, match=says):
+        ours.check(answer(FromHdf5=changed))
+
+
+def test_reading_tile_by_tile_is_right():
+    assert ours.check(answer(FromHdf5=ReadOneByOne))[-1].startswith("FromHdf5 reads the tiles")
+
+
+def test_distinct_samples_are_counted_by_what_they_hold():
+    class Again(ours.FromArrays):
+        """Its order is right; what it gives is not."""
+
+        def take(self, places):
+            return super().take(places // 2)
+
+    images, labels = ours.make_tiles(10, 16)
+    for kind, distinct in ((ours.FromArrays, 10), (Again, 5)):
+        line = ours.measure("", kind(images / np.float32(255), labels, batch=4))
+        assert (line.figures["samples"], line.figures["distinct"]) == (10, distinct)
 
 
 def test_smeared_labels_are_found():
