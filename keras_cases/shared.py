@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass, replace
@@ -14,6 +15,7 @@ import numpy as np
 from rs_workbench.card import Band, LegendClass, ModelCard
 from rs_workbench.errors import UsageError, WorkbenchError
 from rs_workbench.lessons.card import measure_card
+from rs_workbench.samples import NOTICE
 from rs_workbench.standin_files import fetch_or_draw, write_stand_in
 from rs_workbench.training.augment import NO_CHANGE, Augment, augment_batch
 from rs_workbench.training.chip_pixels import ChipPixels
@@ -82,7 +84,8 @@ def sample_folder(name: str, s: Any) -> tuple[Path, bool]:
     if not s.drawn:
         return fetch_or_draw(name)
     folder = s.out / f"drawn_{name}"
-    if not folder.is_dir():
+    if not (folder / NOTICE).is_file():  # it is written last: without it, drawing was stopped
+        shutil.rmtree(folder, ignore_errors=True)
         write_stand_in(name, folder)
     return folder, False
 

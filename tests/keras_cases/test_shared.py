@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,11 +24,14 @@ from keras_cases.shared import (  # noqa: E402
     predict_bands_first,
     rise_and_fall,
     run,
+    sample_folder,
     save_model,
+    settings_of,
 )
 from rs_workbench.backends import load_predictor  # noqa: E402
 from rs_workbench.card import LegendClass, read_card  # noqa: E402
 from rs_workbench.lessons.card import measure_bands  # noqa: E402
+from rs_workbench.standin_files import WRITERS, Writer  # noqa: E402
 from rs_workbench.training.augment import Augment  # noqa: E402
 
 CLASSES = tuple(
@@ -63,6 +67,12 @@ def test_other_words_get_one_sentence(words, capsys):
         chosen(FULL, QUICK, SMOKE, words)
     assert stopped.value.code == 2
     assert capsys.readouterr().err.startswith(f"error: got {' '.join(words)}: use --quick")
+
+
+def test_a_report_tells_all_settings_but_the_folder_and_what_the_run_sets():
+    s = SimpleNamespace(epochs=3, seed=1, out=Path("out"))
+    assert settings_of(s) == {"epochs": 3, "seed": 1}
+    assert settings_of(s, "seed") == {"epochs": 3}
 
 
 @pytest.fixture
@@ -140,12 +150,30 @@ def test_a_saved_model_scores_as_before_and_carries_its_card(tmp_path):
     )
 
 
+def test_a_stand_in_of_which_half_was_drawn_is_drawn_anew(tmp_path, monkeypatch):
+    s = SimpleNamespace(drawn=True, out=tmp_path)
+
+    def stopped(folder, count, seed):
+        (folder / "image").mkdir()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setitem(WRITERS, "sea_ice", Writer(stopped, 100))
+        with pytest.raises(KeyboardInterrupt):
+            sample_folder("sea_ice", s)
+    monkeypatch.setitem(WRITERS, "sea_ice", WRITERS["sea_ice"]._replace(usual=2))
+    folder, real = sample_folder("sea_ice", s)
+    assert not real
+    assert len(list((folder / "image").iterdir())) == len(list((folder / "label").iterdir())) == 2
+    (folder / "label" / "sea_ice_001.jpg").unlink()
+    assert sample_folder("sea_ice", s) == (folder, False)  # whole once, it is left alone
+    assert len(list((folder / "label").iterdir())) == 1
+
+
 # The check of answers
 
 
 def test_an_answer_gets_what_is_right_or_one_sentence(tmp_path, capsys, monkeypatch):
-    from types import SimpleNamespace
-
     def exercise(answer):
         if answer.double(3) != 6:
             raise WrongAnswerError(f"double(3) must be 6: got {answer.double(3)}")
