@@ -32,7 +32,7 @@ from keras_cases.shared import (
 from rs_workbench.lessons.accuracy_words import accuracy_text
 from rs_workbench.lessons.big_scene import map_and_assess
 from rs_workbench.lessons.course_figures import COURSE_LAND_COVER
-from rs_workbench.lessons.cutting import picture_of_splits
+from rs_workbench.lessons.cutting_pictures import picture_of_splits
 from rs_workbench.lessons.dunes import bands_of, ground_facts, open_dunes
 from rs_workbench.lessons.held_out_maps import (
     HeldOutGround,

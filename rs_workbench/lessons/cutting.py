@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rs_workbench.card import LegendClass
-from rs_workbench.lessons.pictures import paint
-from rs_workbench.training.data import TrainingData
-from rs_workbench.training.history import write_whole
 from rs_workbench.types import LabelMap
 from tiling.chips import grid_positions
 from tiling.label_index import IGNORE, index_labels
 from tiling.sampler import Sampling, draw_chip, make_sampler
 from tiling.windows import Window
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-PARTS = {"training": "#3f7d3a", "validation": "#e39b3c", "held_out": "#c8352e"}
-"""Parts of a split and their colours."""
-_SCENE = "#d8d8d8"
-_PANEL = 3.0  # inches
 
 
 def cut_like_the_course(shape: tuple[int, int], tile: int) -> list[Window]:
@@ -135,147 +119,3 @@ def share_covered(windows: Sequence[Window], shape: tuple[int, int]) -> float:
     for window in windows:
         seen[window.slices] = True
     return float(seen.mean())
-
-
-def picture_of_cutting(
-    path: str | Path,
-    labels: LabelMap,
-    schemes: Mapping[str, Sequence[Window]],
-    *,
-    classes: Sequence[LegendClass],
-) -> Path:
-    """Draw the chips of each scheme over one label map, with what they cover.
-
-    Parameters
-    ----------
-    path : str or Path
-        The PNG file.
-    labels : ndarray of uint8, shape (H, W)
-        Class indexes, 255 where nothing is known.
-    schemes : mapping of str to sequence of Window
-        Chips by the name of the scheme.
-    classes : sequence of LegendClass
-        The classes.
-
-    Returns
-    -------
-    Path
-        The file.
-    """
-    from matplotlib.patches import Rectangle
-
-    figure, panels = _panels(len(schemes), _PANEL)
-    picture = paint(labels, classes)
-    for panel, (name, windows) in zip(panels, schemes.items(), strict=True):
-        panel.imshow(picture, interpolation="nearest", alpha=0.55)
-        for row, col, height, width in windows:
-            box = Rectangle((col, row), width, height, fill=False, edgecolor="black", lw=0.9)
-            panel.add_patch(box)
-        panel.set(xticks=[], yticks=[])
-        covered = share_covered(windows, labels.shape[:2])
-        said = f"{len(windows)} chips, {100 * covered:.0f} % of the pixels"
-        panel.set_title(f"{name}\n{said}", fontsize=9)
-    return _save(figure, path)
-
-
-def picture_of_schemes(
-    path: str | Path, labels: LabelMap, classes: Sequence[LegendClass], *, tile: int = 128
-) -> Path:
-    """Draw five ways to cut one scene: two grids, an overlapping one, and two by chance.
-
-    Parameters
-    ----------
-    path : str or Path
-        The PNG file.
-    labels : ndarray of uint8, shape (H, W)
-        Class indexes, 255 where nothing is known.
-    classes : sequence of LegendClass
-        The classes.
-    tile : int
-        Side of a chip, px.
-
-    Returns
-    -------
-    Path
-        The file.
-    """
-    shape = (labels.shape[0], labels.shape[1])
-    n_chips = 16
-    schemes = {
-        "the course's grid": cut_like_the_course(shape, tile),
-        "grid to the rim": cut_grid(shape, tile),
-        "overlapping grid": cut_grid(shape, tile, overlap=tile // 2),
-        "random": cut_by_chance(labels, tile, n_chips),
-        "balanced by class": cut_by_chance(labels, tile, n_chips, class_share=1),
-    }
-    return picture_of_cutting(path, labels, schemes, classes=classes)
-
-
-def picture_of_splits(path: str | Path, splits: Mapping[str, TrainingData]) -> Path:
-    """Draw where the chips of each part lie in the mosaic, split by split.
-
-    Parameters
-    ----------
-    path : str or Path
-        The PNG file.
-    splits : mapping of str to TrainingData
-        By their names; all of scenes that lie in one grid.
-
-    Returns
-    -------
-    Path
-        The file.
-    """
-    figure, panels = _panels(len(splits), 3.4, height=6.0)
-    for panel, (name, data) in zip(panels, splits.items(), strict=True):
-        _draw_scenes(panel, data)
-        for part, color in PARTS.items():
-            rows, cols = _places_of(data, part).T
-            panel.scatter(cols, rows, s=5, c=color, label=part.replace("_", "-"), lw=0)
-        panel.set(xticks=[], yticks=[], aspect="equal")
-        panel.set_title(f"{name}\n{data.leaks} leaking chips", fontsize=9)
-        panel.invert_yaxis()
-        panel.legend(frameon=False, fontsize=7)
-    return _save(figure, path)
-
-
-def _places_of(data: TrainingData, part: str) -> NDArray[np.float64]:
-    """Rows and columns of chips in the mosaic; of cells, where training draws its chips anew."""
-    assert data.origins is not None
-    if part == "training" and data.split is not None:
-        found = [
-            np.argwhere(cells & index.counts.any(axis=-1)) * index.cell + origin
-            for cells, index, origin in zip(
-                data.split.cells("training"), data.indexes, data.origins, strict=True
-            )
-        ]
-        return np.concatenate(found).astype(float)
-    chips = getattr(data, part)
-    corners = np.array([data.origins[chip.scene] for chip in chips], float).reshape(-1, 2)
-    middles = [(c.core.row + c.core.height / 2, c.core.col + c.core.width / 2) for c in chips]
-    return corners + np.array(middles, float).reshape(-1, 2)
-
-
-def _draw_scenes(panel: Axes, data: TrainingData) -> None:
-    from matplotlib.patches import Rectangle
-
-    assert data.origins is not None
-    for (row, col), scene in zip(data.origins, data.scenes, strict=True):
-        panel.add_patch(Rectangle((col, row), scene.shape[1], scene.shape[0], color=_SCENE))
-
-
-def _panels(n: int, width: float, *, height: float = 3.6) -> tuple[Any, list[Any]]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure((n * width, height), dpi=100, facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = list(figure.subplots(1, n, squeeze=False)[0])
-    return figure, panels
-
-
-def _save(figure: Any, path: str | Path) -> Path:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png")
-    write_whole(Path(path), stream.getvalue())
-    return Path(path)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from rs_workbench.accuracy import confusion_matrix
-from rs_workbench.lessons.cutting import picture_of_schemes
+from rs_workbench.lessons.cutting_pictures import picture_of_schemes
 from rs_workbench.lessons.dunes import varied_labels
 from rs_workbench.lessons.held_out_maps import HeldOutGround
 from rs_workbench.lessons.pictures import picture_of_chips, picture_of_confusion

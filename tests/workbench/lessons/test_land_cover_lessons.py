@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import rasterio
@@ -14,9 +15,12 @@ from rs_workbench.lessons.cutting import (
     cut_by_chance,
     cut_grid,
     cut_like_the_course,
+    share_covered,
+)
+from rs_workbench.lessons.cutting_pictures import (
+    PARTS,
     picture_of_schemes,
     picture_of_splits,
-    share_covered,
 )
 from rs_workbench.lessons.dunes import bands_of, choose_tiles, ground_facts, open_dunes
 from rs_workbench.lessons.held_out_maps import (
@@ -74,10 +78,18 @@ def test_balanced_chips_hold_the_rare_class_more_often():
     assert seen(1.0) > 15 > 5 > seen(0.0)
 
 
-def test_pictures_of_cutting(tmp_path, data):
+def test_pictures_of_cutting_show_what_each_colour_means(tmp_path, data):
     one = picture_of_schemes(tmp_path / "a.png", striped(), CLASSES, tile=64)
     two = picture_of_splits(tmp_path / "b.png", {"blocks": data})
-    assert min(one.stat().st_size, two.stat().st_size) > 5000
+    for path, colors in (
+        (one, [entry.color for entry in CLASSES]),
+        (two, PARTS.values()),
+    ):
+        picture = cv2.imread(str(path))
+        assert picture.shape[1] == 1540
+        for color in colors:
+            shown = (picture == tuple(bytes.fromhex(color[1:]))[::-1]).all(axis=-1)
+            assert shown[:, 1000:].sum() > 200, color  # in the key, at least
 
 
 def test_tiles_are_taken_evenly_and_their_absence_is_told(folder, tmp_path):
