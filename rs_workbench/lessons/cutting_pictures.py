@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,29 +9,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rs_workbench.card import LegendClass
-from rs_workbench.legend_text import class_label, drawable, legend_fonts
+from rs_workbench.legend_text import class_label
 from rs_workbench.lessons.cutting import (
     cut_by_chance,
     cut_grid,
     cut_like_the_course,
     share_covered,
 )
+from rs_workbench.lessons.panels import add_legend, make_panels, save_figure, show_picture
 from rs_workbench.lessons.pictures import paint
 from rs_workbench.training.data import TrainingData
-from rs_workbench.training.history import write_whole
 from rs_workbench.types import LabelMap
 from tiling.label_index import IGNORE
 from tiling.windows import Window
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 PARTS = {"training": "#3f7d3a", "validation": "#e39b3c", "held_out": "#c8352e"}
 """Parts of a split and their colours."""
 _SCENE = "#c4c4c4"
 _TEXT = 13  # pt
-_WIDE = 14.0  # inches
+_WIDE = 13.4  # inches
 
 
 def picture_of_cutting(
@@ -63,21 +61,22 @@ def picture_of_cutting(
     from matplotlib.patches import Rectangle
 
     n_rows = -(-(len(schemes) + 1) // 3)  # the last panel is the key
-    figure, panels = _panels(n_rows, 3, _WIDE / 3 + 0.8)
+    figure, grid = make_panels(n_rows, 3, width=_WIDE / 3, height=_WIDE / 3 + 0.75)
+    panels = list(grid.flat)
     picture = paint(labels, classes)
     for panel, (name, windows) in zip(panels, schemes.items(), strict=False):
-        panel.imshow(picture, interpolation="nearest")
+        show_picture(panel, picture)
         for row, col, height, width in windows:
             box = Rectangle((col, row), width, height, fill=False, edgecolor="black", lw=1.6)
             panel.add_patch(box)
-        panel.set(xticks=[], yticks=[])
         covered = share_covered(windows, (labels.shape[0], labels.shape[1]))
         said = f"{len(windows)} chips, {100 * covered:.0f} % of the pixels"
         panel.set_title(f"{name}\n{said}", fontsize=_TEXT)
     for panel in panels[len(schemes) :]:
         panel.set_axis_off()
-    _add_key(panels[len(schemes)], _colors_of(labels, classes) | {"outline of a chip": "none"})
-    return _save(figure, path)
+    key = _colors_of(labels, classes) | {"outline of a chip": "none"}
+    add_legend(figure, key, panel=panels[len(schemes)])
+    return save_figure(figure, path)
 
 
 def picture_of_schemes(
@@ -134,8 +133,8 @@ def picture_of_splits(path: str | Path, splits: Mapping[str, TrainingData]) -> P
     key = shown | {"photograph, in none of them": _SCENE}
     height, width = _extent(next(iter(splits.values())))
     lying, (low, high) = height > width, sorted((height, width))
-    figure, panels = _panels(len(splits), 1, _WIDE * low / high + 0.9)
-    for panel, (name, data) in zip(panels, splits.items(), strict=True):
+    figure, panels = make_panels(len(splits), 1, width=_WIDE, height=_WIDE * low / high + 0.6)
+    for panel, (name, data) in zip(panels.flat, splits.items(), strict=True):
         _draw_squares(panel, _scenes_of(data), _SCENE, lying)
         for part, color in PARTS.items():
             _draw_squares(panel, _squares_of(data, part), color, lying)
@@ -146,8 +145,8 @@ def picture_of_splits(path: str | Path, splits: Mapping[str, TrainingData]) -> P
             panel.set_xlabel("north is on the left", fontsize=_TEXT)
         else:
             panel.invert_yaxis()
-    _add_key(panels[0], key)
-    return _save(figure, path)
+    add_legend(figure, key, panel=panels[0, 0])
+    return save_figure(figure, path)
 
 
 def _scenes_of(data: TrainingData) -> list[Window]:
@@ -161,12 +160,12 @@ def _squares_of(data: TrainingData, part: str) -> list[Window]:
     """Chips in the mosaic; cells, where training draws its chips anew."""
     assert data.origins is not None
     if part == "training" and data.split is not None:
+        cell = data.indexes[0].cell
+        found = zip(data.split.cells("training"), data.indexes, data.origins, strict=True)
         return [
-            Window(*(place * index.cell + origin), index.cell, index.cell)
-            for cells, index, origin in zip(
-                data.split.cells("training"), data.indexes, data.origins, strict=True
-            )
-            for place in np.argwhere(cells & index.counts.any(axis=-1))
+            Window(top + cell * int(row), left + cell * int(col), cell, cell)
+            for cells, index, (top, left) in found
+            for row, col in np.argwhere(cells & index.counts.any(axis=-1))
         ]
     cores = [(chip.core, data.origins[chip.scene]) for chip in getattr(data, part)]
     return [
@@ -196,37 +195,9 @@ def _draw_squares(panel: Axes, squares: Sequence[Window], color: str, lying: boo
 def _colors_of(labels: LabelMap, classes: Sequence[LegendClass]) -> dict[str, str]:
     """Colours by the names of the classes that are there."""
     colors = {
-        drawable(class_label(entry)): entry.color
+        class_label(entry): entry.color
         for index, entry in enumerate(classes)
         if (labels == index).any()
     }
     unknown = bytes(paint(np.array([[IGNORE]], np.uint8), ())[0, 0]).hex()
     return colors | ({"no label": f"#{unknown}"} if (labels == IGNORE).any() else {})
-
-
-def _add_key(panel: Axes, colors: Mapping[str, str]) -> None:
-    from matplotlib.patches import Patch
-
-    entries = [
-        Patch(facecolor=color, edgecolor="black" if color == "none" else "#707070", label=name)
-        for name, color in colors.items()
-    ]
-    properties = {"family": legend_fonts(), "size": _TEXT}
-    panel.legend(handles=entries, loc="best", frameon=False, prop=properties)
-
-
-def _panels(n_rows: int, n_cols: int, height: float) -> tuple[Figure, list[Axes]]:
-    """Make a figure as wide as a page, with rows of a height in inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure((_WIDE, n_rows * height), dpi=110, facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, list(figure.subplots(n_rows, n_cols, squeeze=False).flat)
-
-
-def _save(figure: Figure, path: str | Path) -> Path:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png")
-    write_whole(Path(path), stream.getvalue())
-    return Path(path)

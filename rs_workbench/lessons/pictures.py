@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rs_workbench.card import LegendClass
-from rs_workbench.legend_text import class_label, drawable, legend_fonts
+from rs_workbench.legend_text import class_label, drawable
+from rs_workbench.lessons.panels import add_legend, make_panels, save_figure, show_picture
 from rs_workbench.raster_scene import describe_raster
 from rs_workbench.raster_view import read_map, read_view, reduced_shape
-from rs_workbench.training.history import write_whole
 from rs_workbench.types import Mask
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 MAP_SIDE = 700  # px
+_ACROSS = 6  # chips: a picture as wide as a projector shows
 _PANEL = 2.0  # inches
-_LEGEND_ENTRY = 1.9  # inches, room for a name
 _CUT = (2, 98)  # percentiles drawn black and white
 _UNKNOWN = (220, 220, 220)
 _COLORS = ("#1f4e79", "#b5541c", "#3f7d3a", "#7a5195", "#7a7a7a", "#c9a227")
@@ -39,6 +34,8 @@ def picture_of_chips(
     titles: Sequence[str] = (),
 ) -> Path:
     """Draw chips in columns: image, below it what is known and what was predicted.
+
+    More than six are continued below.
 
     Parameters
     ----------
@@ -64,20 +61,27 @@ def picture_of_chips(
     OutputError
         If it cannot be written.
     """
-    rows: list[tuple[str, list[NDArray[np.uint8]]]] = [("image", [_rgb(one) for one in images])]
+    rows = {"image": [_rgb(one) for one in images]}
     for name, maps in (("label", labels), ("prediction", predicted)):
         if maps is not None:
-            rows.append((name, list(paint(maps, classes))))
-    figure, axes = _grid(len(rows), len(images))
-    for line, (name, pictures) in zip(axes, rows, strict=True):
-        for panel, picture in zip(line, pictures, strict=True):
-            _show(panel, picture)
-        line[0].set_ylabel(name)
-    for panel, title in zip(axes[0], titles, strict=False):
-        panel.set_title(drawable(title), fontsize=9)
+            rows[name] = list(paint(maps, classes))
+    n_blocks = -(-len(images) // _ACROSS)
+    figure, panels = make_panels(
+        n_blocks * len(rows), min(len(images), _ACROSS), width=_PANEL, height=_PANEL
+    )
+    blocks = panels.reshape(n_blocks, len(rows), -1).swapaxes(0, 1)
+    for (name, pictures), line in zip(rows.items(), blocks, strict=True):
+        for panel in line.flat[len(images) :]:
+            panel.set_axis_off()
+        for panel, picture in zip(line.flat, pictures, strict=False):
+            show_picture(panel, picture)
+        for panel in line[:, 0] if len(rows) > 1 else ():
+            panel.set_ylabel(name, fontsize=11)
+    for panel, title in zip(blocks[0].flat, titles, strict=False):
+        panel.set_title(drawable(title), fontsize=12)
     if len(rows) > 1:
-        _add_legend(figure, classes)
-    return _save(figure, path)
+        add_legend(figure, _key(classes))
+    return save_figure(figure, path)
 
 
 def picture_of_curves(
@@ -110,7 +114,7 @@ def picture_of_curves(
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = _grid(1, 2, width=4.6, height=3.4)
+    figure, axes = make_panels(1, 2, width=4.6, height=3.4)
     kept = _best_epoch(history.get(kept_by, ()))
     shown = {name: values for name, values in history.items() if name != "learning_rate"}
     for panel, title in zip(axes[0], ("loss", "score"), strict=True):
@@ -126,7 +130,7 @@ def picture_of_curves(
         panel.spines[["top", "right"]].set_visible(False)
         if names:
             panel.legend(fontsize=10, framealpha=0.85, edgecolor="none")
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def _best_epoch(scores: Sequence[float]) -> int:
@@ -162,7 +166,7 @@ def picture_of_confusion(
     counts = np.asarray(confusion)
     shares = counts / np.maximum(counts.sum(axis=0, keepdims=True), 1)
     side = 1.6 + 0.62 * len(counts)
-    figure, axes = _grid(1, 1, width=side + 0.6, height=side)
+    figure, axes = make_panels(1, 1, width=side + 0.6, height=side)
     panel = axes[0][0]
     panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, col), count in np.ndenumerate(counts):
@@ -172,7 +176,7 @@ def picture_of_confusion(
     panel.set(xlabel="reference", ylabel="map")
     panel.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
     panel.set_yticks(range(len(names)), names, fontsize=8)
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def picture_of_map(
@@ -214,14 +218,16 @@ def picture_of_map(
     n_shown = 3 if len(found.band_names) > 2 else 1
     view = read_view(found, tuple(bands or range(1, n_shown + 1)), shape)
     maps = {"map": class_map} | ({} if reference is None else {"reference": reference})
-    figure, axes = _grid(1, 1 + len(maps), width=3.4, height=3.4 * shape[0] / shape[1] + 0.4)
+    figure, axes = make_panels(1, 1 + len(maps), width=3.4, height=3.4 * shape[0] / shape[1] + 0.4)
     axes[0][0].set_title("scene" if view else "scene: too large for a picture", fontsize=10)
-    _show(axes[0][0], _scene_picture(*view) if view else np.full((*shape, 3), 255, np.uint8))
+    show_picture(
+        axes[0][0], _scene_picture(*view) if view else np.full((*shape, 3), 255, np.uint8)
+    )
     for panel, (name, raster) in zip(axes[0][1:], maps.items(), strict=True):
-        _show(panel, paint(read_map(raster, shape), classes, by_value=True))
+        show_picture(panel, paint(read_map(raster, shape), classes, by_value=True))
         panel.set_title(name, fontsize=10)
-    _add_legend(figure, classes)
-    return _save(figure, path)
+    add_legend(figure, _key(classes))
+    return save_figure(figure, path)
 
 
 def paint(
@@ -250,6 +256,13 @@ def paint(
     return colors[labels]
 
 
+def _key(classes: Sequence[LegendClass]) -> dict[str, str]:
+    """Colours by what they mean; nothing where there are no classes."""
+    colors = {class_label(entry): entry.color for entry in classes}
+    unknown = {"unlabelled or no data 无标签或无数据": f"#{bytes(_UNKNOWN).hex()}"}
+    return colors | unknown if colors else {}
+
+
 def _scene_picture(pixels: NDArray[Any], valid: Mask) -> NDArray[np.uint8]:
     seen = np.where(valid, pixels, np.nan)
     return np.where(valid[..., None], _rgb(seen), np.uint8(255))
@@ -263,51 +276,3 @@ def _rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
     low, high = np.percentile(known, _CUT) if known.size else (0.0, 1.0)
     scaled = np.nan_to_num((shown - low) / (high - low or 1.0))
     return (255 * np.clip(scaled, 0, 1)).round().astype(np.uint8).transpose(1, 2, 0)
-
-
-def _grid(
-    n_rows: int, n_cols: int, *, width: float = _PANEL, height: float = _PANEL
-) -> tuple[Figure, NDArray[Any]]:
-    """Make a figure with panels of a size in inches, (rows, columns)."""
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with rc_context({"font.family": legend_fonts(), "font.size": 9}):
-        size = (n_cols * width + 0.6, n_rows * height + 0.6)
-        figure = Figure(size, dpi=110, facecolor="white", layout="constrained")
-        FigureCanvasAgg(figure)
-        return figure, figure.subplots(n_rows, n_cols, squeeze=False)
-
-
-def _show(axes: Axes, picture: NDArray[np.uint8]) -> None:
-    axes.imshow(picture, interpolation="nearest")
-    axes.set(xticks=[], yticks=[])
-
-
-def _add_legend(figure: Figure, classes: Sequence[LegendClass]) -> None:
-    from matplotlib.patches import Patch
-
-    colors = {drawable(class_label(entry)): entry.color for entry in classes}
-    if colors:
-        colors[drawable("unlabelled or no data 无标签或无数据")] = f"#{bytes(_UNKNOWN).hex()}"
-        entries = [
-            Patch(facecolor=color, edgecolor="#707070", linewidth=0.6, label=name)
-            for name, color in colors.items()
-        ]
-        properties = {"family": legend_fonts(), "size": 9}
-        columns = min(len(entries), max(1, int(figure.get_size_inches()[0] // _LEGEND_ENTRY)))
-        figure.legend(
-            handles=entries,
-            loc="outside lower center",
-            ncols=columns,
-            frameon=False,
-            prop=properties,
-        )
-
-
-def _save(figure: Figure, path: str | Path) -> Path:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png")
-    write_whole(Path(path), stream.getvalue())
-    return Path(path)

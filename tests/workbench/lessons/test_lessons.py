@@ -176,6 +176,28 @@ def test_pictures_show_what_they_are_given(tmp_path, tiles):
         assert picture.std() > 5
 
 
+@pytest.mark.parametrize(
+    ("count", "shape"), [(6, (286, 1386)), (12, (506, 1386)), (7, (506, 1386))]
+)
+def test_no_row_of_chips_is_wider_than_a_projector_shows(tmp_path, count, shape):
+    path = picture_of_chips(tmp_path / "chips.png", np.ones((count, 8, 8)), titles=["a"] * count)
+    picture = cv2.imread(str(path))
+    assert picture.shape[:2] == shape
+    black = (picture < 9).all(axis=-1).any(axis=0)  # chips of one grey are drawn black
+    assert black[-100:].any()
+
+
+def test_chips_go_on_below_with_their_labels(tmp_path, tiles):
+    images, labels = (np.concatenate([one, one[:3]]) for one in tiles)
+    path = picture_of_chips(tmp_path / "chips.png", images, labels, classes=CLASSES)
+    picture = cv2.imread(str(path))
+    blue = (picture == (0xB5, 0x6F, 0x2B)).all(axis=-1)
+    upper, lower = np.array_split(blue, 2)
+    assert upper[:, 900:].any()
+    assert lower[:, :400].sum() > 200
+    assert not lower[:200, 900:].any()
+
+
 def test_curves_mark_the_epoch_whose_weights_are_kept(tmp_path):
     def dark_columns(name, **history):
         path = picture_of_curves(tmp_path / name, {"loss": [3.0, 2, 1, 0], **history})
