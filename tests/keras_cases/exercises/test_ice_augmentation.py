@@ -147,6 +147,8 @@ def test_the_comparison_on_real_tiles(data_folder, tmp_path):
     assert "- data: sea_ice, real" in text
     assert "gain low" in text
     assert "of the label pixels are neither 0 nor 1 any more" in text
+    assert "validation tiles, which also chose the epoch of each training" in text
+    assert "- flips and turns: epochs 1, seconds of training" in text
 
 
 def test_the_comparison_on_drawn_tiles(tmp_path):

@@ -130,6 +130,8 @@ def test_the_comparison_on_real_tiles(data_folder, tmp_path):
     assert "| plain U-Net |" in text
     assert "| context U-Net |" in text
     assert "Gain in mean IoU on the same 2 validation tiles" in text
+    assert "These tiles also chose the epoch of each network" in text
+    assert "- intervals: 95 %, bootstrap over validation tiles" in text
     assert "- data: sea_ice, real" in text
 
 
