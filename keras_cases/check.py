@@ -10,6 +10,7 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import io
 import os
 import pkgutil
 import sys
@@ -95,6 +96,8 @@ def watch(seconds: float) -> threading.Timer:
 def main(words: Sequence[str] | None = None) -> int:
     """Print what is right, or what is wrong; 0 where all is right."""
     words = sys.argv[1:] if words is None else words
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # tasks have a line of Chinese
     names = "\n  ".join(exercise_names())
     if not words:
         print(f"python -m keras_cases.check EXERCISE MY_ANSWER.py\n  {names}")

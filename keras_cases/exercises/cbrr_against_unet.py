@@ -1,5 +1,7 @@
 """Exercise 4.1. Is CbrrUnet better than U-Net? A comparison that can be lost.
 
+任务：建两个参数量相差至多五分之一的网络并成对检验；区间含 0 时只能说未显示差别。
+
 Write
 
     build_networks(n_bands, n_classes, *, width=8)  # {"CbrrUnet": model, "U-Net": model}

@@ -1,5 +1,7 @@
 """Exercise 2.1. Vary tiles while a network learns: image and label move together.
 
+任务：用两种方法随机变换图块；图像与标签须一起变，标签只有 0、1、255，结果只由种子决定。
+
 Keras 3 has no ImageDataGenerator to recommend. Write two functions; both take images (N, H, W, 3)
 of float32, scaled to mean 0, and labels (N, H, W) of uint8 (0 water, 1 ice, 255 unknown), and give
 new arrays of the same shapes and types. They leave what they are given as it is.

@@ -1,5 +1,7 @@
 """Exercise 2.3. A better U-Net for the sea ice, and evidence that it is one.
 
+任务：写一个至多 200 万参数、每个权重都在学习的网络；比较时两个模型须抽取相同的图块。
+
 Write two functions:
 
     build_model(n_bands=3, n_classes=2) -> keras.Model

@@ -1,5 +1,7 @@
 """Exercise 2.2. Feed a network from files, from arrays and from an HDF5 file.
 
+任务：写三个数据生成器；每轮每块恰好出现一次，图像与标签配对，HDF5 文件不得整个读入。
+
 Write a function and three classes, each a `keras.utils.PyDataset`:
 
     write_hdf5(path, images, labels)               # bytes (N, H, W, 3) and (N, H, W), 0 or 1

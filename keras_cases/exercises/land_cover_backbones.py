@@ -1,5 +1,7 @@
 """Exercise 3.1. Swap the backbone of DeepLabV3+, and say no more than the runs show.
 
+任务：写一个只换主干网络的实验（至少三种主干、三个种子）和判断函数；证据不一致时不得说有差别。
+
 Write two functions:
 
     make_study() -> dict

@@ -1,5 +1,7 @@
 """Exercise: a deeper net of dense layers, and what makes it better than a shallow one.
 
+任务：写至少有三个隐藏全连接层的网络及其训练；输出 logits，没学过的数字至少六成识别正确。
+
 Write a file with
 
     SMOKE              settings (a dataclass, or whatever you like) for a run of seconds

@@ -1,5 +1,7 @@
 """Exercise: a multilayer perceptron in plain NumPy, with a check of its gradients.
 
+任务：只用 NumPy 写出下列函数；梯度须与数值梯度一致，没学过的数字至少八成识别正确。
+
 Write a file with these functions; only NumPy may be imported. `weights` is a list of
 (matrix, bias) pairs, one a layer; hidden layers have ReLU, the last one gives logits.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -220,9 +221,20 @@ def test_check_lists_the_exercises_and_tells_their_tasks(capsys):
     assert all(name in said for name in check.exercise_names())
     for name in check.exercise_names():
         assert check.main([name]) == 0
-        assert capsys.readouterr().out.startswith("Exercise")
+        said = capsys.readouterr().out
+        assert said.startswith("Exercise")
+        assert sum(line.startswith("任务：") for line in said.splitlines()) == 1
     assert check.main(["no_such"]) == 2
     assert check.main([check.exercise_names()[0], "nowhere.py"]) == 2
+
+
+def test_a_terminal_without_chinese_shows_the_task():
+    words = [sys.executable, "-m", "keras_cases.check", "rare_classes"]
+    root = Path(check.__file__).parents[1]
+    plain = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(words, capture_output=True, text=True, cwd=root, env=plain, check=True)
+    assert done.stdout.startswith("Exercise 4.2.")
+    assert "effective_weights(counts" in done.stdout
 
 
 def test_every_solution_passes_its_own_check():
