@@ -15,6 +15,7 @@ import numpy as np
 from rs_workbench.card import Band, LegendClass, ModelCard
 from rs_workbench.errors import UsageError, WorkbenchError
 from rs_workbench.lessons.card import measure_card
+from rs_workbench.lessons.report import in_words
 from rs_workbench.samples import NOTICE
 from rs_workbench.standin_files import fetch_or_draw, write_stand_in
 from rs_workbench.training.augment import NO_CHANGE, Augment, augment_batch
@@ -22,7 +23,18 @@ from rs_workbench.training.chip_pixels import ChipPixels
 from rs_workbench.training.keras_files import export_network
 
 S = TypeVar("S", bound=Any)
-COUNTS = ("epochs", "batch", "chips", "tile", "tiles", "folds", "components", "digits", "width")
+COUNTS = (
+    "epochs",
+    "batch",
+    "chips",
+    "tile",
+    "tiles",
+    "folds",
+    "components",
+    "digits",
+    "width",
+    "rounds",
+)
 
 
 def run(main: Callable[[S], Path], full: S, quick: S, smoke: S, **others: S) -> None:
@@ -58,8 +70,7 @@ def chosen(full: S, quick: S, smoke: S, words: Sequence[str] | None = None, **ot
     word = next((word for word in words if word in known), "")
     settings = known.get(word, full)
     if word:
-        changed = [f"{n} {v}" for n, v in vars(settings).items() if v != getattr(full, n)]
-        print(f"{word} sets: {', '.join(changed)}")
+        print(f"{word} sets: {in_words(changes(settings, full))}")
     return replace(settings, drawn=True) if "--drawn" in words else settings
 
 
@@ -72,6 +83,15 @@ def refuse_nothing(s: Any) -> None:
             raise UsageError(f"{name} must be a whole number, at least 1: got {value!r}")
         if name in ("seeds", "run") and value == ():
             raise UsageError(f"{name} must name at least one: got none (try (0,))")
+
+
+def changes(settings: Any, full: Any) -> dict[str, Any]:
+    """Give the settings that differ, of settings within settings those alone that do."""
+    different = {n: v for n, v in vars(settings).items() if v != getattr(full, n)}
+    return {
+        name: changes(value, getattr(full, name)) if is_dataclass(value) else value
+        for name, value in different.items()
+    }
 
 
 def settings_of(s: Any, *left_out: str) -> dict[str, Any]:

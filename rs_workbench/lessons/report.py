@@ -150,11 +150,27 @@ def _plain(value: object) -> Any:
         return float(f"{value:.6g}")
     if isinstance(value, int | str | bool) or value is None:
         return value
-    return _listed(value)
+    return in_words(value)
 
 
-def _listed(value: object) -> str:
-    """Say what something holds: without braces, quotes and names of Python's classes."""
+def in_words(value: object) -> str:
+    """Say what something holds: without braces, quotes and names of Python's classes.
+
+    Parameters
+    ----------
+    value : object
+        A dataclass, a mapping, a list or anything else.
+
+    Returns
+    -------
+    str
+        Such as ``epochs 8, scene (36, 36)``.
+
+    Examples
+    --------
+    >>> in_words({"epochs": 8, "scene": (36, 36)})
+    'epochs 8, scene (36, 36)'
+    """
     if is_dataclass(value):
         value = vars(value)
     if isinstance(value, Mapping):
