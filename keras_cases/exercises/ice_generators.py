@@ -36,13 +36,19 @@ import h5py
 import keras
 import numpy as np
 
-from keras_cases.exercises.wrong import WrongAnswerError
+from keras_cases.exercises.wrong import WrongAnswerError, refuse
 from keras_cases.shared import run, sample_folder, settings_of
 from rs_workbench.lessons.hdf5_reads import noted_reads
 from rs_workbench.lessons.image_pairs import cut_label, read_pairs, read_picture
 from rs_workbench.lessons.pair_files import PairFiles, find_pairs, take_pairs
 from rs_workbench.lessons.report import Line, write_report
-from rs_workbench.lessons.tiny_tiles import make_tiles, write_tiles
+from rs_workbench.lessons.tiny_tiles import (
+    fault_of_epoch,
+    fault_of_values,
+    make_tiles,
+    number_tiles,
+    write_tiles,
+)
 
 
 @dataclass(frozen=True)
@@ -151,13 +157,11 @@ def check(answer: ModuleType) -> list[str]:
             "FromHdf5": (stored,),
         }
         for name, given in sources.items():
-            right += check_generator(name, getattr(answer, name), given, images, labels)
+            right += check_generator(name, getattr(answer, name), given, labels)
         return [*right, check_reads(answer.FromHdf5, stored, images[0].nbytes + labels[0].nbytes)]
 
 
-def check_generator(
-    name: str, make: Any, given: tuple, images: np.ndarray, labels: np.ndarray
-) -> list[str]:
+def check_generator(name: str, make: Any, given: tuple, labels: np.ndarray) -> list[str]:
     before = [part.copy() for part in given if isinstance(part, np.ndarray)]
     generator = make(*given, batch=BATCH, seed=1)
     check_length(name, generator)
@@ -167,10 +171,9 @@ def check_generator(
         raise WrongAnswerError(
             f"{name} changed the arrays it was given: never write into what is not yours"
         )
-    check_values(name, *first)
-    numbers = check_once(name, *first, images, labels)
+    numbers = check_epoch(name, *first, labels)
     generator.on_epoch_end()
-    second = check_once(name, *read_epoch(name, generator), images, labels)
+    second = check_epoch(name, *read_epoch(name, generator), labels)
     check_orders(name, numbers, second, make, given)
     return [
         f"{name} gives each of {TILES} tiles once an epoch, with its own label",
@@ -200,45 +203,11 @@ def read_epoch(name: str, generator: Any) -> tuple[np.ndarray, np.ndarray]:
     return images, labels
 
 
-def check_values(name: str, images: np.ndarray, labels: np.ndarray) -> None:
-    highest, found = float(images.max()), np.unique(labels)
-    if highest > 1:
-        raise WrongAnswerError(f"the images of {name} reach {highest:g}: divide bytes by 255")
-    if highest < 0.1:
-        raise WrongAnswerError(
-            f"the images of {name} reach only {highest:.4f}: were they divided by 255 twice? "
-            "(look whether what you are given is scaled already)"
-        )
-    if not found.any():
-        raise WrongAnswerError(
-            f"all labels of {name} are 0: dividing 0 and 1 by 255 once more, and taking whole "
-            "numbers of it, leaves nothing"
-        )
-    if np.setdiff1d(found, [0, 1]).size:
-        raise WrongAnswerError(
-            f"the labels of {name} hold {found[:6].tolist()}: wanted are 0 and 1, so cut grey "
-            "levels at 128"
-        )
-
-
-def check_once(
-    name: str, images: np.ndarray, labels: np.ndarray, truth: np.ndarray, of: np.ndarray
-) -> list[int]:
+def check_epoch(name: str, images: np.ndarray, labels: np.ndarray, truth: np.ndarray) -> list[int]:
     """Give the numbers of the tiles in the order they came; each must come once."""
-    greys = truth[:, 0, 0, 0].astype(int)
-    numbers = [int(abs(greys - round(255 * float(image.mean()))).argmin()) for image in images]
-    if sorted(numbers) != list(range(TILES)):
-        raise WrongAnswerError(
-            f"an epoch of {name} gives {len(numbers)} samples of {TILES} tiles, "
-            f"{len(set(numbers))} of them distinct: batch i takes places i * batch to "
-            "(i + 1) * batch of the order; (i + 1) * (j + 1) - 1 is another number"
-        )
-    if not all(np.array_equal(label, of[k]) for label, k in zip(labels, numbers, strict=True)):
-        raise WrongAnswerError(
-            f"{name} gives tiles with the label of another: draw one order of places and take "
-            "images and labels by it"
-        )
-    return numbers
+    refuse(fault_of_values(name, images, labels))
+    refuse(fault_of_epoch(name, images, labels, truth))
+    return number_tiles(images)
 
 
 def check_orders(name: str, first: list[int], second: list[int], make: Any, given: tuple) -> None:
@@ -247,15 +216,13 @@ def check_orders(name: str, first: list[int], second: list[int], make: Any, give
             f"{name} gives the second epoch in the order of the first, {first}: draw another "
             "order in on_epoch_end()"
         )
-    means = []
-    for seed in (1, 2):
-        whole = keras.ops.convert_to_numpy(make(*given, batch=TILES, seed=seed)[0][0])
-        means.append([round(255 * float(image.mean())) // 20 - 1 for image in whole])
-    if means[0] != first:
+    whole = (make(*given, batch=TILES, seed=seed)[0][0] for seed in (1, 2))
+    again, other = (number_tiles(keras.ops.convert_to_numpy(images)) for images in whole)
+    if again != first:
         raise WrongAnswerError(
-            f"{name} gives {first} and {means[0]} from one seed: let only it decide"
+            f"{name} gives {first} and {again} from one seed: let only it decide"
         )
-    if means[0] == means[1]:
+    if again == other:
         raise WrongAnswerError(
             f"{name} gives the order {first} whatever the seed: draw it from the seed"
         )

@@ -33,7 +33,7 @@ import keras
 from keras import layers
 
 from keras_cases import mnist
-from keras_cases.exercises.wrong import WrongAnswerError as WrongAnswerError
+from keras_cases.exercises.wrong import WrongAnswerError, refuse
 from keras_cases.shared import run
 from rs_workbench.lessons import digits_report as pages
 from rs_workbench.lessons import keras_answers as faults
@@ -203,11 +203,6 @@ def fault_of_size(model: keras.Model) -> str:
             "fewer numbers before the dense layer"
         )
     return ""
-
-
-def refuse(fault: str) -> None:
-    if fault:
-        raise WrongAnswerError(fault)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ import keras
 from keras import layers
 
 from keras_cases import mnist
-from keras_cases.exercises.wrong import WrongAnswerError as WrongAnswerError
+from keras_cases.exercises.wrong import refuse
 from keras_cases.shared import run
 from rs_workbench.lessons import digits_report as pages
 from rs_workbench.lessons import keras_answers as faults
@@ -142,11 +142,6 @@ def check(answer: ModuleType) -> list[str]:
         "the loss is the cross-entropy of logits",
         f"it learns: {history['val_accuracy'][-1]:.3f} of 97 drawn digits that it never saw",
     ]
-
-
-def refuse(fault: str) -> None:
-    if fault:
-        raise WrongAnswerError(fault)
 
 
 if __name__ == "__main__":

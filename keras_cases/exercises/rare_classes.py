@@ -51,6 +51,7 @@ from rs_workbench.lessons.fold_counts import (
     open_counts,
     score_lines,
 )
+from rs_workbench.lessons.loss_cases import LABELS, LOGITS, WEIGHTS, expected_losses
 from rs_workbench.lessons.report import write_report
 
 FULL = case.Settings()
@@ -185,17 +186,6 @@ def report(folder: Path, data: case.Data, s: Settings, started: float) -> Path:
 
 
 # %% The check
-LABELS = np.array([[[0, 0, 1], [2, 255, 0]]], np.uint8)
-LOGITS = np.array(  # of four classes; the last is in no label
-    [
-        [
-            [[2, 0, -1, 0], [0, 1, 0, -1], [1, 3, 0, 1]],
-            [[0, 0, 1.5, 0], [9, -9, 0, 2], [0.5, 0.2, -2, 0]],
-        ]
-    ],
-    np.float32,
-)
-WEIGHTS = np.array([0.2, 1.0, 3.0, 5.0], np.float32)
 STEP = 1e-2
 
 
@@ -220,7 +210,7 @@ def check_weights(answer: ModuleType) -> str:
 
 
 def check_values(answer: ModuleType) -> str:
-    wanted = expected()
+    wanted = expected_losses()
     for name, found in values(answer, LABELS, LOGITS).items():
         if not np.isclose(found, wanted[name], atol=1e-4):
             raise WrongAnswerError(
@@ -235,21 +225,6 @@ def check_values(answer: ModuleType) -> str:
             "they are the same loss"
         )
     return "weighted cross-entropy, focal and Dice have the right values"
-
-
-def expected() -> dict[str, float]:
-    """The three losses in NumPy, pixel by pixel."""
-    known = LABELS != 255
-    logits, labels = LOGITS[known].astype(float), LABELS[known]
-    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    own = p[np.arange(len(labels)), labels]
-    truth = np.eye(4)[labels]
-    share = 2 * (p * truth).sum(axis=0) / (p.sum(axis=0) + truth.sum(axis=0))
-    return {
-        "weighted_cross_entropy": float(np.average(-np.log(own), weights=WEIGHTS[labels])),
-        "focal": float(np.mean(-((1 - own) ** 2) * np.log(own))),
-        "dice": float(np.mean(1 - share[truth.any(axis=0)])),
-    }
 
 
 def values(answer: ModuleType, labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:

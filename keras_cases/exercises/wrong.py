@@ -3,3 +3,9 @@
 
 class WrongAnswerError(Exception):
     """One sentence: what is wrong, the values got, and a hint."""
+
+
+def refuse(fault: str) -> None:
+    """Raise the fault that was found, if any."""
+    if fault:
+        raise WrongAnswerError(fault)
