@@ -15,7 +15,8 @@ from rs_workbench.spectra.bad_bands import find_bad_bands
 from rs_workbench.spectra.cubes import open_cube
 from rs_workbench.spectra.matlab import read_matlab_labels
 from rs_workbench.spectra.mnf import components_above_noise, fit_mnf
-from rs_workbench.spectra.plots import plot_components, plot_samples, save_plot, stretch
+from rs_workbench.spectra.panels import save_plot, stretch
+from rs_workbench.spectra.plots import plot_components, plot_samples
 from rs_workbench.spectra.purity import check_purity
 from rs_workbench.spectra.region_growing import grow_regions
 from rs_workbench.spectra.superpixels import find_superpixels, spread_labels
@@ -85,7 +86,7 @@ def main(images: Path) -> None:
         ]
         if seed == 0:
             picture = stretch(whole.with_bands(TRUE_COLOURS).read().values, read.valid)
-            figure = plot_samples(picture, few, grown, CLASSES)
+            figure = plot_samples(picture, few, {"regions": grown}, CLASSES)
             save_plot(figure, images / "spectra_few_labels.png")
     table = []
     for name in ("regions", "superpixels"):

@@ -36,6 +36,7 @@ from rs_workbench.lessons.few_labels import make_samples, picture_bands, picture
 from rs_workbench.lessons.fold_counts import count_chips, gather_counts, keep_counts, open_counts
 from rs_workbench.lessons.folds import Parts, deal_folds, parts_of
 from rs_workbench.lessons.pictures import picture_of_chips, picture_of_curves, picture_of_map
+from rs_workbench.lessons.spectra_shown import Shown, show_spectra
 from rs_workbench.lessons.spectral_baselines import (
     count_baselines,
     labelled_pixels,
@@ -159,6 +160,11 @@ def grow_samples(s: Settings) -> tuple[str, Path]:
     return samples.words, picture_of_samples(s.out / "few_labels.png", chips, samples)
 
 
+# %% 1, spectra: look before you learn; where no light comes back, an index calls water a forest
+def see_spectra(data: Data, s: Settings) -> Shown:
+    return show_spectra(s.out, data.scene, data.transform, data.parts)
+
+
 # %% 2. Model: three poolings only; below them it dilates, and six maps vote
 def build_model(s: Settings) -> keras.Model:
     keras.utils.set_random_seed(s.seed)
@@ -215,8 +221,11 @@ def evaluate(model: keras.Model, data: Data, s: Settings) -> Path:
 
 # %% 4, what the page tells beside its table: pictures, how it was run, and a leak
 def tell(model: keras.Model, data: Data, s: Settings) -> Told:
-    words, samples = grow_samples(s)
-    pictures = pictures_of_data(s.out, data.scene, data.transform, data.parts.held_out) | {
+    seen, (words, samples) = see_spectra(data, s), grow_samples(s)
+    drawn = pictures_of_data(s.out, data.scene, data.transform, data.parts.held_out)
+    pictures = {
+        **seen.pictures,
+        **drawn,
         "Loss and scores, last fold": s.out / "curves.png",
         "Held-out tiles of the last fold, first three components": s.out / "held_out.png",
         "Five labelled pixels of each class, and what grew from them": samples,
@@ -229,7 +238,7 @@ def tell(model: keras.Model, data: Data, s: Settings) -> Told:
         "settings": settings_of(s, "fold", "seed"),
     }
     title = f"Case 4: {s.data}, CbrrUnet on {s.components} components ({s.transform.upper()})"
-    return Told(title, data.scene, leak(data), facts, pictures, words)
+    return Told(title, data.scene, leak(data), facts, pictures, f"{seen.words}\n\n{words}")
 
 
 # %% 4, the leak: the same pixels and classifier, dealt one by one, and dealt by tile

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rs_workbench.errors import UsageError
 from rs_workbench.lessons.cube_chips import CubeChips
 from rs_workbench.spectra.bad_bands import find_bad_bands
 from rs_workbench.spectra.mnf import components_above_noise, fit_mnf
-from rs_workbench.spectra.plots import plot_samples, save_plot, stretch
+from rs_workbench.spectra.panels import save_plot, stretch
+from rs_workbench.spectra.plots import plot_samples
 from rs_workbench.spectra.purity import Purity, check_purity
 from rs_workbench.spectra.region_growing import grow_regions
 from rs_workbench.spectra.superpixels import find_superpixels, spread_labels
@@ -31,6 +33,8 @@ class SampleSet(NamedTuple):
         Class indexes, 255 elsewhere: what was labelled by hand, and what was made of it.
     region_purity, superpixel_purity : Purity
         How much of it is right, without the seeds, where the truth is known.
+    segments : ndarray of int32, shape (H, W)
+        Number of the superpixel that a pixel lies in, -1 where there is no data.
     """
 
     seeds: LabelMap
@@ -38,6 +42,7 @@ class SampleSet(NamedTuple):
     superpixels: LabelMap
     region_purity: Purity
     superpixel_purity: Purity
+    segments: NDArray[np.int32]
 
     @property
     def words(self) -> str:
@@ -118,15 +123,16 @@ def make_samples(chips: CubeChips, *, per_class: int = 5, seed: int = 0) -> Samp
     )
     mnf = fit_mnf(good)
     components = mnf.first(components_above_noise(mnf.eigenvalues)).apply(values)
-    spread = spread_labels(find_superpixels(components, valid, size=SIZE), seeds).labels
+    segments = find_superpixels(components, valid, size=SIZE)
+    spread = spread_labels(segments, seeds).labels
     purities = [
         check_purity(made, chips.labels, n_classes, seeds=seeds) for made in (regions, spread)
     ]
-    return SampleSet(seeds, regions, spread, purities[0], purities[1])
+    return SampleSet(seeds, regions, spread, purities[0], purities[1], segments)
 
 
 def picture_of_samples(path: str | Path, chips: CubeChips, samples: SampleSet) -> Path:
-    """Draw the few labels beside the regions that grew from them.
+    """Draw the few labels, the regions that grew from them, and the superpixels they fill.
 
     Parameters
     ----------
@@ -144,7 +150,8 @@ def picture_of_samples(path: str | Path, chips: CubeChips, samples: SampleSet) -
     """
     values, _, _, any_band = chips.cube.with_bands(picture_bands(chips)).read()
     picture = stretch(np.nan_to_num(values), any_band)
-    figure = plot_samples(picture, samples.seeds, samples.regions, chips.classes)
+    made = {"regions": samples.regions, "superpixels": samples.superpixels}
+    figure = plot_samples(picture, samples.seeds, made, chips.classes, segments=samples.segments)
     return save_plot(figure, path)
 
 

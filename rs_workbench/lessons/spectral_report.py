@@ -19,7 +19,8 @@ from rs_workbench.lessons.folds import leaked_share
 from rs_workbench.lessons.pictures import picture_of_chips, picture_of_confusion
 from rs_workbench.lessons.report import FIGURES, REPORT, Line, write_report
 from rs_workbench.lessons.spectral_baselines import BASELINES
-from rs_workbench.spectra.plots import plot_components, save_plot
+from rs_workbench.spectra.panels import save_plot
+from rs_workbench.spectra.plots import plot_components
 from rs_workbench.spectra.transform import LinearTransform
 from rs_workbench.training.history import write_whole
 
@@ -110,7 +111,7 @@ def write_spectral_report(folder: Path, gathered: Mapping[str, Counts], told: To
         "never saw it. *low* and *high* are a 95 % interval of the mean IoU from drawing tiles, "
         "not pixels; from so few tiles it is rather too narrow. Columns with names of classes are "
         "their IoU.\n\n"
-        f"{_warning(told)} {told.text}"
+        f"{_warning(told)}\n\n{told.text}"
     )
     facts = {**told.facts, "tiles": n_chips, "seeds": len(ours)}
     return write_report(

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rs_workbench.card import LegendClass
-from rs_workbench.journal import explain_disk_errors
-from rs_workbench.legend_text import class_label, drawable, legend_fonts
+from rs_workbench.legend_text import class_label, drawable
+from rs_workbench.spectra.panels import (
+    BLUE,
+    GREY,
+    PANEL,
+    PLAIN,
+    RUST,
+    SMALL,
+    add_legend,
+    house_fonts,
+    name_lines,
+    new_figure,
+    quiet,
+    show_image,
+    stretch,
+    with_gaps,
+)
 from rs_workbench.spectra.purity import Purity
 from rs_workbench.spectra.transform import LinearTransform
 from rs_workbench.types import LabelMap, Mask
@@ -23,52 +35,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_BLUE, _RUST, _GREY = "#1f4e79", "#b5541c", "#7a7a7a"
-_PANEL = 2.6  # inches
-_CUT = (2, 98)  # percentiles at which a picture is black and white
-_NODATA = 0.87  # grey
 
-
-@contextmanager
-def _house_fonts() -> Iterator[None]:
-    """Give texts the fonts that hold the names of classes; a text keeps those it is made with."""
-    from matplotlib import rc_context
-
-    with rc_context({"font.family": legend_fonts()}):
-        yield
-
-
-def save_plot(figure: Figure, path: str | Path) -> Path:
-    """Write a picture as PNG; the file appears when it is complete.
-
-    Parameters
-    ----------
-    figure : Figure
-        What a function of this file gave.
-    path : str or Path
-        The file; its folder is made where it is missing.
-
-    Returns
-    -------
-    Path
-        The file.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-    """
-    path, stream = Path(path), io.BytesIO()
-    figure.savefig(stream, format="png")
-    part = path.with_name(path.name + ".part")
-    with explain_disk_errors(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(stream.getvalue())
-        part.replace(path)
-    return path
-
-
-@_house_fonts()
+@house_fonts()
 def plot_components(
     transform: LinearTransform,
     components: NDArray[Any],
@@ -94,83 +62,130 @@ def plot_components(
     Figure
         For `save_plot`.
     """
-    figure = _figure(_PANEL * (1.5 + len(components)), _PANEL * 1.12)
+    figure = new_figure(PANEL * (1.5 + len(components)), PANEL * 1.12)
     ratios = [1.5, *([1.0] * len(components))]
     axes = figure.subplots(1, 1 + len(components), width_ratios=ratios)
     _draw_eigenvalues(axes[0], transform, used)
     names = transform.component_names
     for panel, image, name in zip(axes[1:], components, names, strict=False):
-        _show(panel, stretch(image[None], valid)[..., 0], name)
+        show_image(panel, stretch(image[None], valid)[..., 0], name)
     return figure
 
 
 def _draw_eigenvalues(axes: Axes, transform: LinearTransform, used: int | None) -> None:
     values = transform.eigenvalues
     numbers = np.arange(1, len(values) + 1)
-    axes.semilogy(numbers, np.maximum(values, np.finfo(float).tiny), color=_BLUE, linewidth=1.6)
+    axes.semilogy(numbers, np.maximum(values, np.finfo(float).tiny), color=BLUE, linewidth=1.6)
     if transform.kind == "mnf":
-        axes.axhline(1, color=_GREY, linewidth=0.9, linestyle=":")
-        axes.text(len(values) / 2, 0.95, "noise alone: 1", color=_GREY, va="top", fontsize=8)
+        axes.axhline(1, color=GREY, linewidth=0.9, linestyle=":")
+        axes.text(len(values) / 2, 0.95, "noise alone: 1", color=GREY, va="top", fontsize=SMALL)
     if used is not None:
-        axes.axvline(used, color=_RUST, linewidth=0.9)
-        axes.plot(used, values[used - 1], "o", color=_RUST, markersize=4)
+        axes.axvline(used, color=RUST, linewidth=0.9)
+        axes.plot(used, values[used - 1], "o", color=RUST, markersize=4)
         axes.annotate(
             f"{used} used", (used, values[used - 1]), (5, 4), textcoords="offset points",
-            color=_RUST, fontsize=8,
+            color=RUST, fontsize=SMALL,
         )  # fmt: skip
-    axes.set_title(f"eigenvalues, {transform.kind.upper()}", loc="left", fontsize=10)
-    axes.set_xlabel("component", fontsize=9)
-    _quiet(axes)
+    axes.set_title(f"eigenvalues, {transform.kind.upper()}", loc="left", fontsize=PLAIN)
+    axes.set_xlabel("component", fontsize=SMALL)
+    quiet(axes)
 
 
-@_house_fonts()
+@house_fonts()
 def plot_spectra(
     wavelengths: NDArray[np.float64],
     spectra: NDArray[np.float64],
     classes: Sequence[LegendClass],
+    *,
+    spread: NDArray[np.float64] | None = None,
+    marked: Sequence[float] = (),
 ) -> Figure:
     """Draw one spectrum for each class; bands that were left out leave a gap.
 
     Parameters
     ----------
     wavelengths : ndarray of float64, shape (B,)
-        Centres, nm.
+        Centres, nm, in the order of the file; where none is known, bands are numbered.
     spectra : ndarray of float64, shape (K, B)
-        Such as `mean_spectra` gives.
+        Such as `mean_spectra` gives; NaN leaves a gap.
     classes : sequence of LegendClass
         Names and colours.
+    spread : ndarray of float64, shape (K, B), optional
+        How far pixels of a class lie from its spectrum. Below, each class gets a panel of its
+        own, where the spread is shaded and the other classes are grey.
+    marked : sequence of float
+        Wavelengths, nm, or numbers of bands, to mark with a line.
 
     Returns
     -------
     Figure
         For `save_plot`.
     """
-    figure = _figure(7.5, 3.4)
-    axes = figure.subplots()
-    order = np.argsort(wavelengths)
-    nm = wavelengths[order]
-    steps = np.diff(nm)
-    gaps = np.flatnonzero(steps > 4 * np.median(steps)) + 1
+    known = not np.isnan(wavelengths).all()
+    x = wavelengths if known else np.arange(1.0, len(wavelengths) + 1)
+    figure, large, small = _spectra_panels(0 if spread is None else len(classes))
     for spectrum, one in zip(spectra, classes, strict=True):
-        line = np.insert(spectrum[order], gaps, np.nan)
-        axes.plot(
-            np.insert(nm, gaps, np.nan),
-            line,
-            color=one.color,
-            label=class_label(one),
-            linewidth=1.4,
-        )
-    axes.set_xlabel("wavelength, nm", fontsize=9)
-    axes.legend(frameon=False, fontsize=8)
-    _quiet(axes)
+        label = drawable(class_label(one))
+        large.plot(*with_gaps(x, spectrum), color=one.color, label=label, linewidth=1.6)
+    _mark(large, marked)
+    large.set_xlabel("wavelength, nm" if known else "band", fontsize=SMALL)
+    name_lines(large, ncols=1 if spread is None else 2)
+    quiet(large)
+    if spread is not None:
+        _draw_spread(small, x, spectra, spread, classes)
     return figure
 
 
-@_house_fonts()
+def _spectra_panels(n_small: int) -> tuple[Figure, Axes, list[Axes]]:
+    if not n_small:
+        figure = new_figure(7.5, 3.4)
+        return figure, figure.subplots(), []
+    figure = new_figure(12.5, 6.0)
+    grid = figure.add_gridspec(2, n_small, height_ratios=(1.7, 1))
+    large = figure.add_subplot(grid[0, :])
+    small = [figure.add_subplot(grid[1, k]) for k in range(n_small)]
+    for axes in small:
+        axes.sharey(large)
+        axes.locator_params(axis="x", nbins=3)
+    return figure, large, small
+
+
+def _mark(axes: Axes, marked: Sequence[float]) -> None:
+    """Dashed lines, with numbers in two rows above, so that neighbours do not overlap."""
+    for k, at in enumerate(sorted(marked)):
+        label = None if k else f"{len(marked)} chosen bands"
+        axes.axvline(at, color=RUST, linewidth=1, linestyle="--", zorder=0, label=label)
+        axes.annotate(
+            f"{at:.0f}", (at, 1), (0, 3 + 11 * (k % 2)), xycoords=("data", "axes fraction"),
+            textcoords="offset points", ha="center", color=RUST, fontsize=SMALL,
+        )  # fmt: skip
+
+
+def _draw_spread(
+    panels: Sequence[Axes],
+    x: NDArray[np.float64],
+    spectra: NDArray[np.float64],
+    spread: NDArray[np.float64],
+    classes: Sequence[LegendClass],
+) -> None:
+    for k, (axes, one) in enumerate(zip(panels, classes, strict=True)):
+        for other in np.delete(spectra, k, axis=0):
+            axes.plot(*with_gaps(x, other), color="#cccccc", linewidth=0.8)
+        at, low = with_gaps(x, spectra[k] - spread[k])
+        axes.fill_between(
+            at, low, with_gaps(x, spectra[k] + spread[k])[1], color=one.color, alpha=0.3
+        )
+        axes.plot(*with_gaps(x, spectra[k]), color=one.color, linewidth=1.6)
+        axes.set_title(drawable(one.name), loc="left", fontsize=PLAIN)
+        quiet(axes)
+        axes.tick_params(labelleft=k == 0)
+
+
+@house_fonts()
 def plot_samples(
     picture: NDArray[np.uint8],
     seeds: LabelMap,
-    made: LabelMap,
+    made: Mapping[str, LabelMap],
     classes: Sequence[LegendClass],
     *,
     segments: NDArray[np.int32] | None = None,
@@ -181,8 +196,10 @@ def plot_samples(
     ----------
     picture : ndarray of uint8, shape (H, W, 3)
         The scene, such as `stretch` gives.
-    seeds, made : ndarray of uint8, shape (H, W)
-        Class indexes, 255 where unknown.
+    seeds : ndarray of uint8, shape (H, W)
+        Class indexes of the few, 255 where unknown.
+    made : mapping of str to ndarray of uint8, shape (H, W)
+        The same of samples, by how they were made.
     classes : sequence of LegendClass
         Names and colours, in the order of the indexes.
     segments : ndarray of int32, shape (H, W), optional
@@ -191,30 +208,27 @@ def plot_samples(
     Returns
     -------
     Figure
-        Three panels: scene with borders, seeds, samples.
+        Panels: scene with borders, seeds, and each way of making samples.
     """
-    from matplotlib.patches import Patch
-
-    figure = _figure(_PANEL * 3.9, _PANEL * 1.12)
-    left, middle, right = figure.subplots(1, 3)
-    _show(left, _with_borders(picture, segments), "scene" if segments is None else "superpixels")
-    nothing = np.full_like(seeds, IGNORE)
-    _show(
-        middle, _painted(picture, nothing, classes), f"{(seeds != IGNORE).sum()} labelled pixels"
+    figure = new_figure(PANEL * (2.9 + len(made)), PANEL * 1.12)
+    scene, few, *panels = figure.subplots(1, 2 + len(made))
+    show_image(
+        scene, _with_borders(picture, segments), "scene" if segments is None else "superpixels"
     )
+    nothing = _painted(picture, np.full_like(seeds, IGNORE), classes)
+    show_image(few, nothing, f"{(seeds != IGNORE).sum()} labelled pixels")
     for k, one in enumerate(classes):
         rows, cols = np.nonzero(seeds == k)
-        middle.scatter(cols, rows, s=14, color=one.color, edgecolors="white", linewidths=0.6)
-    _show(right, _painted(picture, made, classes), f"{(made != IGNORE).sum()} sample pixels")
-    shown = [k for k in range(len(classes)) if ((seeds == k) | (made == k)).any()]
-    patches = [
-        Patch(color=classes[k].color, label=drawable(class_label(classes[k]))) for k in shown
-    ]
-    figure.legend(handles=patches, loc="outside right center", frameon=False, fontsize=8)
+        few.scatter(cols, rows, s=14, color=one.color, edgecolors="white", linewidths=0.6)
+    for panel, (name, labels) in zip(panels, made.items(), strict=True):
+        title = f"{name}: {(labels != IGNORE).sum()} pixels"
+        show_image(panel, _painted(picture, labels, classes), title)
+    shown = np.unique(np.stack([seeds, *made.values()]))
+    add_legend(figure, [classes[k] for k in shown if k != IGNORE])
     return figure
 
 
-@_house_fonts()
+@house_fonts()
 def plot_purity(purity: Purity, classes: Sequence[LegendClass]) -> Figure:
     """Draw the share of right pixels of each class, with their number.
 
@@ -230,69 +244,23 @@ def plot_purity(purity: Purity, classes: Sequence[LegendClass]) -> Figure:
     Figure
         For `save_plot`.
     """
-    figure = _figure(5.5, 0.8 + 0.3 * len(classes))
+    figure = new_figure(5.5, 0.8 + 0.3 * len(classes))
     axes = figure.subplots()
     places = list(range(len(classes)))
     shares = np.nan_to_num(purity.shares)
     axes.barh(places, shares, color=[c.color for c in classes], height=0.7)
     for place, share, pixels in zip(places, purity.shares, purity.pixels, strict=True):
         text = f"{share:.0%} of {pixels} px" if pixels else "none"
-        axes.text(0.02, place, text, va="center", fontsize=8, bbox=_LABEL_BOX)
+        axes.text(0.02, place, text, va="center", fontsize=SMALL, bbox=_LABEL_BOX)
     axes.set_yticks(places, [drawable(class_label(c)) for c in classes])
     axes.set_xlim(0, 1)
     axes.invert_yaxis()
-    axes.set_title(f"pure: {purity.overall:.1%} of all", loc="left", fontsize=10)
-    _quiet(axes)
+    axes.set_title(f"pure: {purity.overall:.1%} of all", loc="left", fontsize=PLAIN)
+    quiet(axes)
     return figure
 
 
 _LABEL_BOX = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
-
-
-def stretch(values: NDArray[Any], valid: Mask) -> NDArray[np.uint8]:
-    """Turn bands or components into a picture, from the 2nd to the 98th percentile.
-
-    Parameters
-    ----------
-    values : ndarray, shape (C, H, W)
-        One or three layers.
-    valid : ndarray of bool, shape (H, W)
-        Pixels with data; others become grey.
-
-    Returns
-    -------
-    ndarray of uint8, shape (H, W, C)
-        0 to 255.
-    """
-    picture = np.full((*valid.shape, len(values)), _NODATA)
-    for c, layer in enumerate(values):
-        if valid.any():
-            low, high = np.percentile(layer[valid], _CUT)
-            scaled = (layer - low) / max(high - low, np.finfo(float).tiny)
-            picture[..., c] = np.where(valid, scaled, _NODATA)
-    return (255 * np.nan_to_num(picture).clip(0, 1)).round().astype(np.uint8)
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure((width, height), dpi=120, facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _quiet(axes: Axes) -> None:
-    axes.grid(color="#e4e4e4", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
-
-
-def _show(axes: Axes, image: NDArray[np.uint8], title: str) -> None:
-    axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    axes.set_title(title, loc="left", fontsize=10)
-    axes.set_axis_off()
 
 
 def _painted(

@@ -99,6 +99,10 @@ def check_run(s, report):
     assert all(line["kind"] == "published" for line in figures["lines"][4:])
     assert {"overall_accuracy", "whole_gib"} < set(figures["map"])
     assert "A warning" in text
+    for name in ("spectra", "spectral_angle", "noise_undone", "few_labels"):
+        assert f"({name}.png)" in text
+        assert (s.out / f"{name}.png").is_file()
+    assert "- **Spectral angle.** The nearest of these mean spectra" in text
     assert "nan" not in text
     card = read_card(s.out / "model" / "model.keras")
     assert card.n_bands > 190

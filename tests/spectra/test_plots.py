@@ -10,14 +10,8 @@ import numpy as np
 
 from rs_workbench.card import LegendClass
 from rs_workbench.spectra.mnf import fit_mnf
-from rs_workbench.spectra.plots import (
-    plot_components,
-    plot_purity,
-    plot_samples,
-    plot_spectra,
-    save_plot,
-    stretch,
-)
+from rs_workbench.spectra.panels import save_plot, stretch, with_gaps
+from rs_workbench.spectra.plots import plot_components, plot_purity, plot_samples, plot_spectra
 from rs_workbench.spectra.purity import Purity
 from tests.spectra.drawn import NANOMETRES, cube_with_gaps
 
@@ -60,12 +54,17 @@ def test_samples_have_the_colours_of_their_classes() -> None:
     seeds, made = (np.full((4, 5), 255, np.uint8) for _ in range(2))
     seeds[0, 0] = made[0, 0] = made[0, 1] = 1
     segments = np.repeat([0, 1], [2, 3]) + np.zeros((4, 1), np.int32)
-    figure = plot_samples(picture, seeds, made, CLASSES, segments=segments)
-    left, middle, right = (axes.images[0].get_array() for axes in figure.axes)
+    figure = plot_samples(
+        picture, seeds, {"grown": made, "spread": seeds}, CLASSES, segments=segments
+    )
+    left, middle, right, spread = (axes.images[0].get_array() for axes in figure.axes)
     assert right[0, 1].tolist() == [0x2B, 0x6F, 0xB5]
     assert len(set(map(tuple, right[1:].reshape(-1, 3)))) == 1
     assert left[0, 1].tolist() == [255, 210, 0]
     assert middle[0, 0].tolist() == right[3, 3].tolist()
+    titles = [axes.get_title(loc="left") for axes in figure.axes[2:]]
+    assert titles == ["grown: 2 pixels", "spread: 1 pixels"]
+    assert (spread[0, 0] == right[0, 0]).all()
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["water"]
 
@@ -76,6 +75,29 @@ def test_spectra_have_a_gap_where_bands_were_left_out() -> None:
     drawn = figure.axes[0].lines[0].get_ydata()
     assert np.flatnonzero(np.isnan(drawn)).tolist() == [30]
     assert plot_spectra(NANOMETRES, np.ones((2, 6)), CLASSES).axes
+
+
+def test_a_second_detector_begins_a_line_of_its_own() -> None:
+    nm = np.array([700.0, 800, 900, 1000, 850, 950, 1050])
+    drawn = plot_spectra(nm, np.ones((2, 7)), CLASSES).axes[0].lines[0]
+    assert np.flatnonzero(np.isnan(drawn.get_ydata())).tolist() == [4]
+    backward = with_gaps(nm[3::-1], np.arange(4.0))
+    assert backward[0].tolist() == [1000, 900, 800, 700]
+
+
+def test_spread_gets_a_panel_for_each_class_and_bands_are_marked() -> None:
+    spectra = np.array([[1.0, 2, 3, np.nan, 5], [2, 2, 2, np.nan, 2]])
+    unknown = np.full(5, np.nan)
+    figure = plot_spectra(unknown, spectra, CLASSES, spread=spectra / 10, marked=[5, 2])
+    large, *small = figure.axes
+    assert [axes.get_title(loc="left") for axes in small] == ["corn", "water"]
+    assert large.get_xlabel() == "band"
+    assert [text.get_text() for text in large.texts] == ["2", "5"]
+    names = [text.get_text() for text in large.get_legend().get_texts()]
+    assert names[1:] == ["water", "2 chosen bands"]
+    shaded = np.concatenate([path.vertices for path in small[0].collections[0].get_paths()])
+    assert shaded[:, 1].max() == 5.5
+    assert figure.get_size_inches()[0] * figure.dpi <= 1600
 
 
 def test_purity_names_shares_and_classes_without_pixels(tmp_path: Path) -> None:
