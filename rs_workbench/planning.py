@@ -15,7 +15,7 @@ from tiling import Grid, cut_panels, make_grid, round_up
 TILES = (512, 768, 1024)
 """Sides to choose from, px; the first whose overlap costs at most `FAIR_COST` is taken."""
 SMALL_TILES = (128, 256, 384)
-"""Sides for when memory has no room for those: hundreds of bands, say. The largest is taken."""
+"""Sides for when memory has no room for those: hundreds of bands, say. The largest that fits."""
 FAIR_COST = 1.6
 DEAREST_COST = 2.6
 """Where an exact map costs more forward passes than this per pixel, the effective reach serves."""
@@ -155,7 +155,7 @@ def plan_bytes(plan: Plan, load: Load) -> int:
     grid = plan.grid(load.shape)
     width = max(grid.cols[p[-1]].stop - grid.cols[p[0]].start for p in plan.panels(grid))
     network = grid.tile[0] * grid.tile[1] * BYTES_PER_TILE_PIXEL
-    column = _column_bytes(load, grid.tile[0], blended=bool(grid.ramp))
+    column = _column_bytes(load, grid.tile[0], bool(grid.ramp))
     return _batch_bytes(load, grid.tile, plan.batch) + width * column + network
 
 
@@ -182,7 +182,7 @@ def _tile_and_margin(
     tile = fixed or wishes.tile
     wanted = _margins(card, wishes)
     if tile is None:
-        tile = _choose_tile(card, load, wishes, wanted[0], free_bytes)
+        tile = _choose_tile(card, load, wishes, wanted, free_bytes)
     if len(wanted) > 1 and _cost(tile, wanted[0]) > DEAREST_COST:
         return tile, wanted[1]
     return tile, wanted[0]
@@ -198,21 +198,27 @@ def _margins(card: ModelCard, wishes: Wishes) -> tuple[int, ...]:
     return tuple(round_up(r, card.stride) for r in reaches) or (round_up(64, card.stride),)
 
 
-def _choose_tile(card: ModelCard, load: Load, wishes: Wishes, margin: int, free_bytes: int) -> int:
-    def fits(side: int) -> bool:
-        network = side * side * BYTES_PER_TILE_PIXEL * 2
-        height, width = (min(side, round_up(length, card.stride)) for length in load.shape)
-        batch = _batch_bytes(load, (height, width), wishes.batch or 1)
-        panel = _column_bytes(load, height, blended=wishes.blend != "crop") * width
-        return max(network, 2 * (batch + panel)) <= free_bytes
-
-    if card.tile is not None and _cost(card.tile, margin) <= DEAREST_COST:
+def _choose_tile(
+    card: ModelCard, load: Load, wishes: Wishes, margins: tuple[int, ...], free_bytes: int
+) -> int:
+    if card.tile is not None and _cost(card.tile, margins[0]) <= DEAREST_COST:
         return card.tile
-    small, sides = ([round_up(s, card.stride) for s in some] for some in (SMALL_TILES, TILES))
-    affordable = [side for side in sides if fits(side)]
-    fair = [side for side in affordable if _cost(side, margin) <= FAIR_COST]
-    smaller = [side for side in small if fits(side)] or small[:1]
-    return (fair or (smaller + affordable)[-1:])[0]
+    sides = [round_up(side, card.stride) for side in (*SMALL_TILES, *TILES)]
+    possible = [side for side in sides if side > 2 * margins[-1]] or sides[-1:]
+    blended = wishes.blend != "crop"
+    affordable = [
+        side
+        for side in possible
+        if _least_bytes(load, _clip(side, load, card.stride), wishes, blended) <= free_bytes
+    ]
+    fair = [s for s in affordable if s >= TILES[0] and _cost(s, margins[0]) <= FAIR_COST]
+    return (fair or affordable[-1:] or possible[:1])[0]
+
+
+def _clip(side: int, load: Load, stride: int) -> tuple[int, int]:
+    """Height and width of a tile in a scene that may be smaller."""
+    height, width = (min(side, round_up(length, stride)) for length in load.shape)
+    return height, width
 
 
 def _cost(tile: int, margin: int) -> float:
@@ -227,31 +233,45 @@ def _row_step(block_height: int) -> int:
 
 
 def _fit(load: Load, grid: Grid, wishes: Wishes, free_bytes: int) -> tuple[int, int]:
-    """Batch and panel width that fit; half of what is free is the network's."""
-    budget = free_bytes / 2
+    """Batch and panel width that fit; half of what is free is the network's, if that is enough."""
+    budget, tile, blended = free_bytes / 2, grid.tile, bool(grid.ramp)
     batch = min(wishes.batch or BATCH, grid.n_tiles)
-    while batch > 1 and wishes.batch is None and _batch_bytes(load, grid.tile, batch) > budget / 2:
+    while batch > 1 and wishes.batch is None and _batch_bytes(load, tile, batch) > budget / 2:
         batch //= 2
-    held = _batch_bytes(load, grid.tile, batch)
-    column = _column_bytes(load, grid.tile[0], blended=bool(grid.ramp))
-    widest = int((budget - held) // column)
-    if widest < grid.tile[1]:
-        needed = 2 * (held + column * grid.tile[1])
+    left = budget - _batch_bytes(load, tile, batch)
+    widest = int(left // _column_bytes(load, tile[0], blended))
+    if widest < tile[1]:
+        _check_least(load, tile, wishes, blended, free_bytes)
+        return wishes.batch or 1, tile[1]
+    if load.block[1] < load.shape[1]:  # a file in whole-width strips is best read in whole width
+        widest = min(widest, max(PANEL_WIDTH, tile[1]))
+    return batch, min(widest, load.shape[1] + tile[1])
+
+
+def _check_least(
+    load: Load, tile: tuple[int, int], wishes: Wishes, blended: bool, free_bytes: int
+) -> None:
+    needed = _least_bytes(load, tile, wishes, blended)
+    if needed > free_bytes:
         raise UsageError(
-            f"too little memory for tiles of {grid.tile[1]} px: {free_bytes / 1e6:.0f} MB are "
+            f"too little memory for tiles of {tile[1]} px: {free_bytes / 1e6:.0f} MB are "
             f"left beside the loaded model, {needed / 1e6:.0f} MB are needed: give more --memory "
             "or a smaller --tile or --batch"
         )
-    if load.block[1] < load.shape[1]:  # a file in whole-width strips is best read in whole width
-        widest = min(widest, max(PANEL_WIDTH, grid.tile[1]))
-    return batch, min(widest, load.shape[1] + grid.tile[1])
+
+
+def _least_bytes(load: Load, tile: tuple[int, int], wishes: Wishes, blended: bool) -> int:
+    """Estimate what a panel one tile wide takes, batches and network included."""
+    batches = _batch_bytes(load, tile, wishes.batch or 1)
+    network = 2 * tile[0] * tile[1] * BYTES_PER_TILE_PIXEL
+    return batches + _column_bytes(load, tile[0], blended) * tile[1] + network
 
 
 def _batch_bytes(load: Load, tile: tuple[int, int], batch: int) -> int:
     return QUEUED_BATCHES * batch * tile[0] * tile[1] * 4 * (load.n_bands + load.n_classes)
 
 
-def _column_bytes(load: Load, height: int, *, blended: bool) -> int:
+def _column_bytes(load: Load, height: int, blended: bool) -> int:
     """Bytes of everything held that grows with the width of a panel, a pixel column."""
     step = _row_step(load.block[0])
     read = (height + 4 * step) * (load.pixel_bytes + 1)

@@ -76,13 +76,22 @@ def test_wide_scenes_are_cut_into_panels_unless_stored_in_whole_rows():
     assert len(rows.panels(rows.grid((2000, 16384)))) == 1
 
 
-def test_hundreds_of_bands_take_smaller_tiles_where_memory_is_small():
-    many = {"n_bands": 216, "pixel_bytes": 4 * 216, "shape": (1536, 1536), "block": (32, 32)}
+MANY = {"n_bands": 216, "pixel_bytes": 4 * 216, "shape": (1536, 1536), "block": (32, 32)}
+
+
+@pytest.mark.parametrize(("free", "tile"), [(450, 256), (1000, 384), (1700, 512), (16_000, 1024)])
+def test_hundreds_of_bands_take_smaller_tiles_where_memory_is_small(free, tile):
     the_card = card(n_bands=216, stride=8, reach=250, effective_reach=40)
-    made = plan(the_card, free=720_000_000, **many)
-    assert (made.tile, made.margin) == (256, 40)
-    assert plan_bytes(made, load(**many)) <= 720_000_000
-    assert plan(the_card, free=16 * GB, **many).tile == 1024
+    made = plan(the_card, free=free * 10**6, **MANY)
+    assert made.tile == tile
+    assert plan_bytes(made, load(**MANY)) <= free * 10**6
+
+
+def test_a_small_tile_still_moves_on():
+    the_card = card(n_bands=216, stride=8, reach=250, effective_reach=130)
+    assert plan(the_card, free=10**9, **MANY).tile == 384
+    with pytest.raises(UsageError, match="too little memory for tiles of 384 px: 300 MB are left"):
+        plan(the_card, free=3 * 10**8, **MANY)
 
 
 def test_too_little_memory_says_how_much_is_needed():
