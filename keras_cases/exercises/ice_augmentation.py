@@ -46,7 +46,7 @@ from rs_workbench.lessons.training_record import training_facts
 from rs_workbench.training.augment import NO_CHANGE, Augment, augment_batch
 from rs_workbench.training.chip_pixels import ChipPixels
 
-FULL = ice.Settings(tiles=250, epochs=12, out=Path("out/ice_augmentation"))
+FULL = ice.Settings(tiles=250, epochs=8, out=Path("out/ice_augmentation"))
 QUICK = replace(FULL, tiles=100, epochs=6, out=Path("out/ice_augmentation_quick"))
 SMOKE = replace(ice.SMOKE, out=Path("out/ice_augmentation_smoke"))
 WAYS = {
