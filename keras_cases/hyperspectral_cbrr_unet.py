@@ -49,13 +49,13 @@ from rs_workbench.lessons.spectral_report import (
     write_spectral_report,
 )
 from rs_workbench.spectra.transform import LinearTransform
-from rs_workbench.training.augment import Augment
+from rs_workbench.training.augment import NO_CHANGE, Augment
 from rs_workbench.training.class_weights import class_weights
 from rs_workbench.training.keras_losses import SegmentationLoss
 from rs_workbench.training.keras_scores import HeldOutScores
 
 VARY = Augment(shift=0.25, noise=0.2, cut_mix=1.0)
-"""In units of the components, which have variance 1; and flips and turns."""
+"""Flips, turns; moved by up to a quarter; 0.2 standard deviations of noise; mixed with another."""
 
 
 # %% Settings: change these in class
@@ -116,7 +116,7 @@ COURSE = Settings(
     classes=("roof", "pavement", "low vegetation", "tree", "water"),
     transform="pca",
     components=6,
-    learning=Learning(width=64, weights=None, rate=1e-3, batch=10, rounds=1, epochs=30),
+    learning=Learning(64, weights=None, rate=1e-3, vary=NO_CHANGE, batch=10, rounds=1, epochs=30),
     seeds=(0,),
     out=Path("out/hyperspectral_cbrr_unet_course"),
 )
