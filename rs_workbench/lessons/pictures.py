@@ -20,6 +20,7 @@ MAP_SIDE = 700  # px
 _ACROSS = 6  # chips: a picture as wide as a projector shows
 _PANEL = 2.0  # inches
 _CUT = (2, 98)  # percentiles drawn black and white
+_FAR = 100  # the largest loss by the smallest: beyond, a logarithmic axis
 _UNKNOWN = (220, 220, 220)
 _COLORS = ("#1f4e79", "#b5541c", "#3f7d3a", "#7a5195", "#7a7a7a", "#c9a227")
 
@@ -89,7 +90,8 @@ def picture_of_curves(
 ) -> Path:
     """Draw what training said after each epoch: losses on the left, scores on the right.
 
-    A vertical line marks the epoch whose weights are kept.
+    A vertical line marks the epoch whose weights are kept. Where the largest loss is more than a
+    hundred times the smallest, their axis is logarithmic: a bad start leaves the rest readable.
 
     Parameters
     ----------
@@ -124,6 +126,9 @@ def picture_of_curves(
             panel.plot(epochs, shown[name], color=color, label=name, marker=".")
         if kept:
             panel.axvline(kept, color="#222222", lw=1, ls="--", label=f"kept: epoch {kept}")
+        if title == "loss" and _far_apart([shown[name] for name in names]):
+            panel.set_yscale("log")
+            title = "loss, logarithmic axis"
         panel.set(xlabel="epoch", title=title)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.grid(color="#e4e4e4", linewidth=0.8)
@@ -131,6 +136,13 @@ def picture_of_curves(
         if names:
             panel.legend(fontsize=10, framealpha=0.85, edgecolor="none")
     return save_figure(figure, path)
+
+
+def _far_apart(curves: Sequence[Sequence[float]]) -> bool:
+    """Whether values above 0 differ by more than a factor of `_FAR`."""
+    values = np.concatenate([np.asarray(one, float) for one in curves] or [np.empty(0)])
+    above = values[np.isfinite(values) & (values > 0)]
+    return above.size > 0 and bool(above.max() > _FAR * above.min())
 
 
 def _best_epoch(scores: Sequence[float]) -> int:

@@ -213,6 +213,20 @@ def test_curves_mark_the_epoch_whose_weights_are_kept(tmp_path):
     assert marked.max() < later.max()
 
 
+def test_one_huge_loss_leaves_the_others_readable(tmp_path):
+    def blue_rows(name, first):
+        losses = [first, 3.0, 0.9, 0.3]
+        path = picture_of_curves(tmp_path / name, {"loss": losses, "val_accuracy": [0.5] * 4})
+        blue = (cv2.imread(str(path))[60:-60, 60:500] == (0x79, 0x4E, 0x1F)).all(axis=-1)
+        rows = np.flatnonzero(blue[:, 200:].any(axis=1))  # the epochs after the first
+        return np.ptp(rows)
+
+    assert blue_rows("even.png", 4.0) > 80
+    assert blue_rows("huge.png", 2.8e3) > 50  # of some 300; on a linear axis, 1
+    assert picture_of_curves(tmp_path / "none.png", {"loss": [np.nan, 0.0]}).is_file()
+    assert picture_of_curves(tmp_path / "scores.png", {"val_accuracy": [0.5]}).is_file()
+
+
 def test_paint_by_index_and_by_value():
     labels = np.array([[0, 1, 255]], np.uint8)
     by_index = paint(labels, CLASSES)
