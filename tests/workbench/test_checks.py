@@ -55,6 +55,17 @@ def test_the_scene_s_own_scale_counts(tmp_path):
     assert checks.check_values(open_scene(path), (1, 2, 3), nets.card()) == []
 
 
+def test_of_hundreds_of_bands_few_pixels_are_held(tmp_path):
+    values = np.tile(nets.pixels((300, 300)), (54, 1, 1))
+    opened, card = scene(tmp_path, values), nets.card(n_bands=162)
+    sample = checks._sample(opened, range(1, 163), ())
+    assert sample.size <= 16 * checks.SAMPLE_SIDE**2 * (checks.WHOLE_BANDS + 1)
+    assert checks.check_values(opened, range(1, 163), card) == []
+    thin = scene(tmp_path, (values / 255).astype(np.float32))
+    with pytest.raises(SceneError, match="other units"):
+        checks.check_values(thin, range(1, 163), card)
+
+
 def test_pixel_size_far_from_the_card_s(tmp_path):
     opened = scene(tmp_path, nets.pixels((50, 50)), size=10.0)
     assert checks.check_pixel_size(opened, nets.card(pixel_size=12)) == []
