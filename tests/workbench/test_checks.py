@@ -56,14 +56,14 @@ def test_the_scene_s_own_scale_counts(tmp_path):
 
 
 def test_of_hundreds_of_bands_few_pixels_are_held(tmp_path):
-    values = np.tile(nets.pixels((300, 300)), (54, 1, 1))
-    opened, card = scene(tmp_path, values), nets.card(n_bands=162)
-    sample = checks._sample(opened, range(1, 163), ())
+    values = np.tile(nets.pixels((200, 200)), (18, 1, 1))
+    opened, card = scene(tmp_path, values), nets.card(n_bands=54)
+    sample = checks._sample(opened, range(1, 55), ())
     assert sample.size <= 16 * checks.SAMPLE_SIDE**2 * (checks.WHOLE_BANDS + 1)
-    assert checks.check_values(opened, range(1, 163), card) == []
+    assert checks.check_values(opened, range(1, 55), card) == []
     thin = scene(tmp_path, (values / 255).astype(np.float32))
     with pytest.raises(SceneError, match="other units"):
-        checks.check_values(thin, range(1, 163), card)
+        checks.check_values(thin, range(1, 55), card)
 
 
 def test_pixel_size_far_from_the_card_s(tmp_path):
