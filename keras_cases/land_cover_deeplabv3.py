@@ -79,7 +79,7 @@ class Beside:
 # %% Settings: change these in class
 @dataclass(frozen=True)
 class Settings(Beside):
-    backbone: str = "mini"  # or a network of keras.applications, such as "MobileNetV3Small"
+    backbone: str = "mini"  # or "MobileNetV3Small", "ResNet50" ...: see models/backbones.py
     weights: str | None = None  # "imagenet" downloads trained ones; there are none for mini
     decoder: str = "fine"  # or "course"
     width: int = 64  # channels of pyramid and decoder

@@ -6,6 +6,7 @@ farther by dilation, which leaves the trained weights as they are.
 
 from __future__ import annotations
 
+import difflib
 import re
 import warnings
 from collections.abc import Iterator
@@ -14,8 +15,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from rs_workbench.errors import ModelError
-from rs_workbench.networks import check_choice
+from rs_workbench.errors import ModelError, UsageError
 
 EXPECTS = {
     r"ResNet\d+|VGG\d+": (57.4, 0.0, True),
@@ -32,6 +32,9 @@ NAMES = {
 }
 """Networks by their name in small letters. Inception and NASNet have borders of their own, and
 ConvNeXt has layers of its own, so that a `.keras` file of it is not safe to load."""
+
+OURS = ("mini", "xception_course")
+"""Built in `deeplabv3.py`, not here."""
 
 MOMENTUM = 0.9
 """Share of the running mean and variance that a training step keeps. Some of these networks come
@@ -67,8 +70,7 @@ def keras_backbone(
     ModelError
         If the weights cannot be had or do not fit.
     """
-    check_choice("backbone", name.lower(), ("mini", "xception_course", *NAMES))
-    name = NAMES[name.lower()]
+    name = named(name)
     x, plain = image, load(name, image.shape[-1], weights)
     if weights == "imagenet":
         scale, offset, _ = expected(name)
@@ -84,6 +86,19 @@ def keras_backbone(
     last_of = {stride: features for stride, features in last_of.items() if stride > 1}
     body = keras.Model(body.input, list(last_of.values()), name="backbone")
     return dict(zip(last_of, body(x), strict=True))
+
+
+def named(name: str) -> str:
+    """Give a network's name as keras.applications writes it."""
+    known = {one: one for one in OURS} | NAMES
+    if name.lower() not in known:
+        near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0)
+        first, second, third = (f"'{known[one]}'" for one in near)
+        raise UsageError(
+            f"there is no backbone '{name}': the nearest names are {first}, {second} and {third}; "
+            "python -m keras_cases.models.backbones  lists all"
+        )
+    return known[name.lower()]
 
 
 def load(name: str, n_bands: int, weights: str | None) -> keras.Model:
@@ -202,3 +217,7 @@ def padded_apart(layer: keras.Layer) -> keras.Sequential:
 def expected(name: str) -> tuple[float, float, bool]:
     """Scale, offset and order of the pixels that the ImageNet weights were trained on."""
     return next(value for family, value in EXPECTS.items() if re.fullmatch(family, name))
+
+
+if __name__ == "__main__":
+    print(*OURS, *NAMES.values(), sep="\n")
