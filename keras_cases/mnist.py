@@ -185,7 +185,8 @@ def evaluate(model: keras.Model, data: Data, s: Settings) -> Path:
         pages.published("the course's convolutional net, 3,333,706 parameters", 0.9924),
     ]
     told, photo = read_photograph(kept, test, s)
-    text = [compare_ways(model, data.validation.images[:500], s), table_of_shapes(model), told]
+    alike = compare_ways(model, data.validation.images[:500], s)
+    text = [alike, table_of_shapes(model), told, pages.MAP_LINE]
     pictures = draw_pictures(s.out, test, predicted) | photo
     return write_report(
         s.out, TITLE, text="\n\n".join(text), lines=lines, pictures=pictures, facts=facts(data, s)

@@ -10,6 +10,7 @@ from rs_workbench.accuracy import binomial_interval
 from rs_workbench.lessons.report import Line
 
 COURSE = "the course's notebooks; its test set served as validation there"
+MAP_LINE = "The map of a page of digits, and how good it is: [page/report.md](page/report.md)."
 
 
 def accuracy_line(name: str, right: Sequence[int], count: int, note: str = "") -> Line:

@@ -48,7 +48,8 @@ def report_seeds(
         ``report.md``.
     """
     right = [int((one == test.labels).sum()) for one in says]
-    ours = accuracy_line(f"this net, {len(says)} seed(s)", right, len(test.labels))
+    seeds = f"{len(says)} seeds" if len(says) > 1 else "1 seed"
+    ours = accuracy_line(f"this net, {seeds}", right, len(test.labels))
     return write_report(
         folder,
         title,

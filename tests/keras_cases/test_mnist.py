@@ -41,6 +41,7 @@ def test_the_whole_case_on_real_digits(data_folder, tmp_path):
     text = report.read_text(encoding="utf-8")
     assert "| strokes | Conv2D | 24 x 24 x 4 | 104 |" in text
     assert "On a photograph of 40 test digits" in text
+    assert "](page/report.md)" in text
     for picture in ("digits.png", "curves.png", "confusion.png", "mistakes.png", "photo_read.png"):
         assert f"]({picture})" in text
         assert (s.out / picture).stat().st_size < 200_000

@@ -132,5 +132,5 @@ def test_it_runs_on_real_digits(data_folder, tmp_path):
     text = ours.main(s).read_text(encoding="utf-8")
     assert "Precision of 0 to 9, first seed: 0." in text
     figures = json.loads((s.out / "figures.json").read_text(encoding="utf-8"))["lines"][0]
-    assert figures["name"] == "this net, 2 seed(s)"
+    assert figures["name"] == "this net, 2 seeds"
     assert figures["figures"]["worst seed"] > 0.8
