@@ -35,7 +35,7 @@ from rs_workbench.lessons.cube_transform import components_of, fit_transform
 from rs_workbench.lessons.few_labels import make_samples, picture_bands, picture_of_samples
 from rs_workbench.lessons.fold_counts import count_chips, gather_counts, keep_counts, open_counts
 from rs_workbench.lessons.folds import Parts, deal_folds, parts_of
-from rs_workbench.lessons.pictures import picture_of_chips, picture_of_curves, picture_of_map
+from rs_workbench.lessons.pictures import picture_of_chips, picture_of_map
 from rs_workbench.lessons.spectra_shown import Shown, show_spectra
 from rs_workbench.lessons.spectral_baselines import (
     count_baselines,
@@ -48,6 +48,7 @@ from rs_workbench.lessons.spectral_report import (
     pictures_of_data,
     write_spectral_report,
 )
+from rs_workbench.lessons.training_record import keep_training, training_facts
 from rs_workbench.spectra.transform import LinearTransform
 from rs_workbench.training.augment import NO_CHANGE, Augment
 from rs_workbench.training.class_weights import class_weights
@@ -175,7 +176,7 @@ def build_model(s: Settings) -> keras.Model:
 
 # %% 3. Train: a dozen tiles are few, so each is turned, moved and mixed anew in every epoch
 def train(model: keras.Model, data: Data, s: Settings) -> dict[str, list[float]]:
-    how = s.learning
+    how, started = s.learning, time.perf_counter()
     dealt: dict[str, Any] = {"batch": how.batch, "rounds": how.rounds, "seed": s.seed}
     training = Batches(*data.training, augment=how.vary, **dealt)
     validation = Batches(*data.validation, batch=how.batch, shuffle=False)
@@ -191,7 +192,7 @@ def train(model: keras.Model, data: Data, s: Settings) -> dict[str, list[float]]
     }
     history = model.fit(training, epochs=how.epochs, **watching).history
     model.load_weights(best.filepath)
-    picture_of_curves(s.out / "curves.png", history)
+    keep_training(s.out, history, time.perf_counter() - started)
     return history
 
 
@@ -234,9 +235,9 @@ def tell(model: keras.Model, data: Data, s: Settings) -> Told:
     facts = {
         "data": f"{s.data}, {'real' if data.real else 'DRAWN, no real scene'}",
         "backend": f"Keras {keras.__version__} on {keras.backend.backend()}",
-        "parameters": model.count_params(),
         "bands": f"{data.transform.n_bands} of {data.scene.cube.n_bands} kept",
         "settings": settings_of(s, "fold", "seed"),
+        **training_facts(s.out) | {"parameters": model.count_params()},  # of the last fold
     }
     title = f"Case 4: {s.data}, CbrrUnet on {s.components} components ({s.transform.upper()})"
     return Told(title, data.scene, leak(data), facts, pictures, f"{seen.words}\n\n{words}")
