@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -19,6 +20,8 @@ from keras_cases.exercises.wrong import WrongAnswerError  # noqa: E402
 from keras_cases.models.unet import unet  # noqa: E402
 from rs_workbench.accuracy import bootstrap, mean_iou  # noqa: E402
 from rs_workbench.standin_files import write_stand_in  # noqa: E402
+
+COUNTS = np.array([[[5, 1], [2, 6]]] * 2)
 
 
 def small(n_bands=3, n_classes=2):
@@ -127,15 +130,48 @@ def test_a_model_of_one_size_only_is_found():
 @pytest.mark.data
 def test_the_comparison_on_real_tiles(data_folder, tmp_path):
     text = ours.main(replace(ours.SMOKE, epochs=1, out=tmp_path / "out")).read_text("utf-8")
-    assert "| plain U-Net |" in text
-    assert "| context U-Net |" in text
+    for part in ("validation", "held-out"):
+        assert f"| plain U-Net, {part} tiles |" in text
+        assert f"| context U-Net, {part} tiles |" in text
+    assert "| context U-Net, held-out, mean over flips and turns |" in text
+    assert "one threshold, best on training tiles, held-out tiles |" in text
     assert "Gain in mean IoU on the same 2 validation tiles" in text
-    assert "These tiles also chose the epoch of each network" in text
-    assert "- intervals: 95 %, bootstrap over validation tiles" in text
+    assert "Gain in mean IoU on the same 4 held-out tiles" in text
+    assert "scores of validation tiles are a little too high" in text
+    assert "- intervals: 95 %, bootstrap over tiles" in text
     assert "- data: sea_ice, real" in text
 
 
 def test_the_comparison_on_drawn_tiles(tmp_path):
     write_stand_in("sea_ice", tmp_path / "out" / "drawn_sea_ice", count=14)
     s = replace(ours.SMOKE, epochs=1, drawn=True, out=tmp_path / "out")
-    assert "- data: DRAWN stand-in" in ours.main(s).read_text("utf-8")
+    report = ours.main(s)
+    text = report.read_text("utf-8")
+    assert "- data: DRAWN stand-in" in text
+    assert "4 held out" in text
+    for picture in ("unet.png", "context_unet.png", "held_out.png"):
+        assert f"]({picture})" in text
+        assert (report.parent / picture).stat().st_size > 1000
+    scored_again = ours.score_held_out(ours.open_models(s), ours.ice.load_data(s))
+    kept = json.loads((report.parent / "figures.json").read_text("utf-8"))["lines"]
+    by_name = {line["name"]: line["figures"] for line in kept}
+    assert len(scored_again.lines) == 8
+    assert all(by_name[line.name] == pytest.approx(line.figures) for line in scored_again.lines)
+    assert scored_again.gain in text
+
+
+def test_held_out_tiles_are_read_only_when_both_have_learnt(monkeypatch, tmp_path):
+    """Nothing that is chosen may see them: until then they raise."""
+
+    class Sealed:
+        def __getattr__(self, name):
+            raise AssertionError(f"held-out {name} were read")
+
+    s = replace(ours.SMOKE, epochs=1, drawn=True, out=tmp_path)
+    data = ours.ice.load_data(s)
+    monkeypatch.setattr(ours.ice, "load_data", lambda s: data._replace(held_out=Sealed()))
+    learnt = []
+    monkeypatch.setattr(ours, "learn", lambda m, d, s: (1.0, learnt.append(m) or COUNTS))
+    with pytest.raises(AssertionError, match="held-out images were read"):
+        ours.main(s)
+    assert len(learnt) == 2
