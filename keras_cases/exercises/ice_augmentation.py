@@ -38,7 +38,8 @@ from keras_cases import sea_ice_unet as ice
 from keras_cases.exercises.wrong import WrongAnswerError
 from keras_cases.shared import predict_bands_first, run, settings_of
 from rs_workbench.accuracy import bootstrap_difference, mean_iou
-from rs_workbench.lessons.ice_report import CLASSES, data_facts
+from rs_workbench.lessons.card import scale_images
+from rs_workbench.lessons.ice_report import CLASSES, PUBLISHED, data_facts
 from rs_workbench.lessons.pictures import picture_of_chips
 from rs_workbench.lessons.report import Line, write_report
 from rs_workbench.lessons.tile_scores import count_tiles, label_tiles, score_line
@@ -221,8 +222,8 @@ def main(s: ice.Settings = FULL) -> Path:
         s.out,
         "Sea ice: what augmentation brings",
         text=f"{tell_course(data.validation.labels)}\n\n{CHOSEN}",
-        lines=lines,
-        pictures={"One tile, varied": draw(data, s)},
+        lines=[*lines, *PUBLISHED],
+        pictures={f"One tile, varied: {LIGHT_WORDS}": draw(data, s)},
         facts=facts | {"settings": settings_of(s, "vary")},
     )
 
@@ -232,6 +233,9 @@ CHOSEN = (
     "all are a little too high, and how large a gain is on other ground, held-out tiles alone can "
     "say."
 )
+
+
+LIGHT_WORDS = "all with one stretch; light in standard deviations of a pixel, of the scaled tile"
 
 
 def learn(data: ice.Data, s: ice.Settings) -> np.ndarray:
@@ -257,11 +261,37 @@ def tell_course(labels: np.ndarray) -> str:
     )
 
 
+# %% One tile, as it is and varied five times: all with one stretch, so that light can be compared
 def draw(data: ice.Data, s: ice.Settings) -> Path:
-    image = data.training.images[0].transpose(1, 2, 0)[None].repeat(5, axis=0) / np.float32(255)
-    moved, labels = vary(image, data.training.labels[:1].repeat(5, axis=0), seed=s.seed)
-    shown = moved.transpose(0, 3, 1, 2)
-    return picture_of_chips(s.out / "varied.png", shown, labels, classes=CLASSES)
+    tile = scale_images(data.training.images[:1], data.bands).transpose(0, 2, 3, 1)
+    label = data.training.labels[:1]
+    moved, labels = vary(tile.repeat(5, axis=0), label.repeat(5, axis=0), seed=s.seed)
+    return picture_of_chips(
+        s.out / "varied.png",
+        np.concatenate([tile, moved]).transpose(0, 3, 1, 2),
+        np.concatenate([label, labels]),
+        classes=CLASSES,
+        titles=["as it is", *(tell_change(tile[0], one) for one in moved)],
+        one_stretch=True,
+    )
+
+
+def tell_change(tile: np.ndarray, varied: np.ndarray) -> str:
+    """Find how a tile (H, W, B) was moved, by trying, and how its light was changed."""
+    ways = {
+        (mirror, quarters): np.rot90(tile[:, ::-1] if mirror else tile, quarters)
+        for mirror in (False, True)
+        for quarters in range(4)
+    }
+    alike = {
+        way: np.corrcoef(moved.ravel(), varied.ravel())[0, 1]
+        for way, moved in ways.items()
+        if moved.shape == varied.shape
+    }
+    mirror, quarters = best = max(alike, key=alike.__getitem__)
+    contrast, light = np.polyfit(ways[best].ravel(), varied.ravel(), 1).round(2) + 0.0
+    moves = [*["mirrored"] * mirror, *[f"turned {90 * quarters}°"] * bool(quarters)]
+    return f"{', '.join(moves) or 'not moved'}\ncontrast x {contrast:.2f}\nlight {light:+.2f}"
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ def picture_of_chips(
     *,
     classes: Sequence[LegendClass] = (),
     titles: Sequence[str] = (),
+    one_stretch: bool = False,
+    found: str = "prediction",
 ) -> Path:
     """Draw chips in columns: image, below it what is known and what was predicted.
 
@@ -50,7 +52,12 @@ def picture_of_chips(
     classes : sequence of LegendClass
         Colours and names of the indexes.
     titles : sequence of str
-        One above each chip.
+        One above each chip; a title may have several lines.
+    one_stretch : bool
+        Draw all images from the same black to the same white, so that their light can be
+        compared; each has its own otherwise.
+    found : str
+        What the row of `predicted` is called.
 
     Returns
     -------
@@ -62,8 +69,9 @@ def picture_of_chips(
     OutputError
         If it cannot be written.
     """
-    rows = {"image": [_rgb(one) for one in images]}
-    for name, maps in (("label", labels), ("prediction", predicted)):
+    limits = _limits(images) if one_stretch else None
+    rows = {"image": [stretched(one, limits) for one in images]}
+    for name, maps in (("label", labels), (found, predicted)):
         if maps is not None:
             rows[name] = list(paint(maps, classes))
     n_blocks = -(-len(images) // _ACROSS)
@@ -79,7 +87,7 @@ def picture_of_chips(
         for panel in line[:, 0] if len(rows) > 1 else ():
             panel.set_ylabel(name, fontsize=11)
     for panel, title in zip(blocks[0].flat, titles, strict=False):
-        panel.set_title(drawable(title), fontsize=12)
+        panel.set_title("\n".join(map(drawable, title.split("\n"))), fontsize=12)
     if len(rows) > 1:
         add_legend(figure, _key(classes))
     return save_figure(figure, path)
@@ -277,14 +285,34 @@ def _key(classes: Sequence[LegendClass]) -> dict[str, str]:
 
 def _scene_picture(pixels: NDArray[Any], valid: Mask) -> NDArray[np.uint8]:
     seen = np.where(valid, pixels, np.nan)
-    return np.where(valid[..., None], _rgb(seen), np.uint8(255))
+    return np.where(valid[..., None], stretched(seen), np.uint8(255))
 
 
-def _rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Stretch (B, H, W) or (H, W) to a picture (H, W, 3)."""
+def stretched(image: NDArray[Any], limits: tuple[float, float] | None = None) -> NDArray[np.uint8]:
+    """Stretch an image to a picture.
+
+    Parameters
+    ----------
+    image : ndarray, shape (B, H, W) or (H, W)
+        Any range of values; NaN is black. Of more than two bands the first three are red, green
+        and blue, else the first is grey.
+    limits : (float, float), optional
+        Values drawn black and white; without them, percentiles of the image.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 3)
+        Red, green and blue.
+    """
     bands = image[None] if image.ndim == 2 else image
     shown = np.asarray(bands[:3] if len(bands) > 2 else bands[:1].repeat(3, axis=0), np.float64)
-    known = shown[np.isfinite(shown)]
-    low, high = np.percentile(known, _CUT) if known.size else (0.0, 1.0)
+    low, high = _limits(shown) if limits is None else limits
     scaled = np.nan_to_num((shown - low) / (high - low or 1.0))
     return (255 * np.clip(scaled, 0, 1)).round().astype(np.uint8).transpose(1, 2, 0)
+
+
+def _limits(values: NDArray[Any]) -> tuple[float, float]:
+    """Values to be drawn black and white."""
+    known = values[np.isfinite(values)]
+    low, high = np.percentile(known, _CUT) if known.size else (0.0, 1.0)
+    return float(low), float(high)

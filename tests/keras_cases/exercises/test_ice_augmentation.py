@@ -140,12 +140,24 @@ def test_the_courses_way_leaves_labels_that_are_no_class():
     assert 0.1 < np.mean((made > 0) & (made < 1)) < 0.9
 
 
+def test_captions_say_what_was_done_to_a_tile():
+    tile = np.random.default_rng(0).standard_normal((16, 16, 3)).astype(np.float32)
+    assert ours.tell_change(tile, tile) == "not moved\ncontrast x 1.00\nlight +0.00"
+    moved = 1.25 * np.rot90(tile[:, ::-1], 3) - 0.5
+    assert ours.tell_change(tile, moved) == ("mirrored, turned 270°\ncontrast x 1.25\nlight -0.50")
+    assert ours.tell_change(tile, tile[::-1]) == (
+        "mirrored, turned 180°\ncontrast x 1.00\nlight +0.00"
+    )
+
+
 @pytest.mark.data
 def test_the_comparison_on_real_tiles(data_folder, tmp_path):
     text = ours.main(replace(ours.SMOKE, epochs=1, out=tmp_path / "out")).read_text("utf-8")
     assert all(f"| {name} |" in text for name in ours.WAYS)
     assert "- data: sea_ice, real" in text
     assert "gain low" in text
+    assert "| the same with augmentation | 0.9702 |" in text
+    assert "weights carried over from an earlier training" in text
     assert "of the label pixels are neither 0 nor 1 any more" in text
     assert "validation tiles, which also chose the epoch of each training" in text
     assert "- flips and turns: epochs 1, seconds of training" in text

@@ -198,6 +198,20 @@ def test_chips_go_on_below_with_their_labels(tmp_path, tiles):
     assert not lower[:200, 900:].any()
 
 
+def test_one_stretch_shows_which_image_is_darker(tmp_path):
+    image = np.tile(np.linspace(0, 1, 64), (64, 1))
+    pair = np.stack([image, image / 4])
+
+    def mean_of_halves(one_stretch):
+        path = picture_of_chips(tmp_path / "chips.png", pair, one_stretch=one_stretch)
+        return [half.mean() for half in np.array_split(cv2.imread(str(path)), 2, axis=1)]
+
+    light, same = mean_of_halves(one_stretch=False)
+    assert abs(light - same) < 3
+    light, dark = mean_of_halves(one_stretch=True)
+    assert light > dark + 30
+
+
 def test_curves_mark_the_epoch_whose_weights_are_kept(tmp_path):
     def dark_columns(name, **history):
         path = picture_of_curves(tmp_path / name, {"loss": [3.0, 2, 1, 0], **history})
