@@ -124,6 +124,22 @@ def test_mistakes_are_found(other, sentence):
 def test_drawn_digits_will_do(tmp_path):
     s = replace(ours.SMOKE, out=tmp_path / "out", drawn=True, digits=300, epochs=2)
     assert "DRAWN stand-in" in ours.main(s).read_text(encoding="utf-8")
+    facts = json.loads((s.out / "figures.json").read_text(encoding="utf-8"))["facts"]
+    assert 0 < facts["largest relative gap of all gradients"] < 1e-5
+
+
+def test_a_wrong_backward_pass_shows_as_a_gap(monkeypatch):
+    rng = np.random.default_rng(0)
+    few = rng.random((4, 12)), rng.integers(0, 10, 4)
+    assert ours.gradient_gap(*few) < 1e-5
+    right = ours.backward
+
+    def without_the_last_bias(*given):
+        *first, (matrix, bias) = right(*given)
+        return [*first, (matrix, bias * 0.9)]
+
+    monkeypatch.setattr(ours, "backward", without_the_last_bias)
+    assert ours.gradient_gap(*few) == pytest.approx(0.1, rel=1e-3)
 
 
 @pytest.mark.data
