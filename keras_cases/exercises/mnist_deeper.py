@@ -108,10 +108,8 @@ def train(model: keras.Model, data: mnist.Data, s: Settings) -> dict[str, list[f
 def main(s: Settings) -> Path:
     data, says, started = mnist.load_data(s), [], time.perf_counter()
     models = [build_model(replace(s, seed=seed)) for seed in s.seeds]
-    histories = [
-        train(model, data, replace(s, seed=seed))
-        for model, seed in zip(models, s.seeds, strict=True)
-    ]
+    of_seeds = zip(models, s.seeds, strict=True)
+    histories = [train(model, data, replace(s, seed=seed)) for model, seed in of_seeds]
     keep_training(s.out, histories[0], time.perf_counter() - started)
     test = mnist.open_test(data)
     says = [logits_of(model, test.images).argmax(axis=1) for model in models]
