@@ -226,3 +226,5 @@ def run(s, data):
     assert all(by_name[name]["samples"] == 20 for name in ("FromFiles", "FromArrays", "FromHdf5"))
     course = by_name["the course's formula, computed here"]
     assert course["distinct"] < 20 < course["samples"]
+    learnt = by_name["a net of two layers, after one epoch from FromHdf5"]
+    assert 0 < learnt["loss after"] < learnt["loss before"]
