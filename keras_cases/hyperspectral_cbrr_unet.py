@@ -35,7 +35,8 @@ from rs_workbench.lessons.cube_transform import components_of, fit_transform
 from rs_workbench.lessons.few_labels import make_samples, picture_bands, picture_of_samples
 from rs_workbench.lessons.fold_counts import count_chips, gather_counts, keep_counts, open_counts
 from rs_workbench.lessons.folds import Parts, deal_folds, parts_of
-from rs_workbench.lessons.pictures import picture_of_chips, picture_of_map
+from rs_workbench.lessons.map_picture import picture_of_map
+from rs_workbench.lessons.pictures import picture_of_chips
 from rs_workbench.lessons.spectra_shown import Shown, show_spectra
 from rs_workbench.lessons.spectral_baselines import (
     count_baselines,

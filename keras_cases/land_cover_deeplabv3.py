@@ -44,7 +44,7 @@ from rs_workbench.lessons.held_out_maps import (
 )
 from rs_workbench.lessons.held_out_pictures import pictures_of_held_out
 from rs_workbench.lessons.keras_ground import DrawnChips, classify, read_part, score_part
-from rs_workbench.lessons.pictures import picture_of_map
+from rs_workbench.lessons.map_picture import picture_of_map
 from rs_workbench.lessons.raster_ground_mosaic import (
     MAP_PICTURE,
     map_words,
@@ -277,7 +277,8 @@ def infer(model: keras.Model, data: Data, s: Settings) -> Path:
     path = save_model(model, s.out, name="land_cover_deeplabv3", **about)
     mosaic = write_mosaic(s.out, ground, ground.held_out, side=s.map_side)
     found = map_and_assess(path, mosaic.scene, mosaic.reference, s.out, memory=s.memory)
-    picture = picture_of_map(s.out / MAP_PICTURE, mosaic.scene, found.class_map, ground.classes)
+    files, shown = (mosaic.scene, found.class_map), {"reference": mosaic.reference}
+    picture = picture_of_map(s.out / MAP_PICTURE, *files, ground.classes, **shown)
     write_map_words(picture, mosaic, found)
     return found.class_map
 

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_workbench.accuracy import confusion_matrix
+from rs_workbench.lessons.confusion_picture import picture_of_confusion
 from rs_workbench.lessons.digits import CLASSES, Digits, nearest_mean, share_right
 from rs_workbench.lessons.digits_found import Found
-from rs_workbench.lessons.pictures import picture_of_chips, picture_of_confusion
+from rs_workbench.lessons.pictures import picture_of_chips
 from rs_workbench.lessons.report import Line
 from rs_workbench.lessons.training_record import CURVES
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from rs_workbench.accuracy import confusion_matrix
+from rs_workbench.lessons.confusion_picture import picture_of_confusion
 from rs_workbench.lessons.cutting_pictures import picture_of_schemes
 from rs_workbench.lessons.dunes import varied_labels
 from rs_workbench.lessons.held_out_maps import HeldOutGround
-from rs_workbench.lessons.pictures import picture_of_chips, picture_of_confusion
+from rs_workbench.lessons.pictures import picture_of_chips
 from rs_workbench.types import LabelMap
 from tiling.label_index import IGNORE
 

@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from rs_workbench.accuracy import overall_accuracy
 from rs_workbench.card import LegendClass
 from rs_workbench.lessons.big_scene import Mapped
+from rs_workbench.lessons.confusion_picture import picture_of_confusion
 from rs_workbench.lessons.image_pairs import ImagePairs
-from rs_workbench.lessons.pictures import (
-    picture_of_chips,
-    picture_of_confusion,
-    picture_of_map,
-)
+from rs_workbench.lessons.map_picture import picture_of_map
+from rs_workbench.lessons.pictures import picture_of_chips
 from rs_workbench.lessons.report import Line, write_report
 from rs_workbench.lessons.thresholds import baselines, tile_histograms
 from rs_workbench.lessons.tile_scores import score_line, spread_places
@@ -34,6 +32,7 @@ PUBLISHED = (
     Line("the same with augmentation", {"OA": 0.9702}, "published", f"{_COURSE}; {_CARRIED}"),
 )
 MAP_LINE = "The map of a large scene, and how good it is: [map/report.md](map/report.md)."
+DETAIL = 1024  # px of the map at full resolution: 4 x 4 tiles
 BLOCKS = "\n## The network, block by block\n"
 ABOUT_LABELS = """
 **Ask where labels come from before you learn from them.** Part the brightness of each tile into
@@ -168,7 +167,7 @@ def report_map(folder: Path, scene: Path, reference: Path, mapped: Mapped, *, me
         The report.
     """
     picture = picture_of_map(
-        folder / "map.png", scene, mapped.class_map, CLASSES, reference=reference
+        folder / "map.png", scene, mapped.class_map, CLASSES, reference=reference, detail=DETAIL
     )
     scores = {"OA": mapped.overall_accuracy, "mIoU": mapped.mean_iou}
     return write_report(

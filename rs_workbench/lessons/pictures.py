@@ -1,4 +1,4 @@
-"""Pictures of a lesson: chips, curves, a confusion matrix, a map."""
+"""Pictures of a lesson: chips and curves, and the colours of both and of maps."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from rs_workbench.card import LegendClass
 from rs_workbench.legend_text import class_label, drawable
 from rs_workbench.lessons.panels import add_legend, make_panels, save_figure, show_picture
-from rs_workbench.raster_scene import describe_raster
-from rs_workbench.raster_view import read_map, read_view, reduced_shape
-from rs_workbench.types import Mask
 
-MAP_SIDE = 700  # px
 _ACROSS = 6  # chips: a picture as wide as a projector shows
 _PANEL = 2.0  # inches
 _CUT = (2, 98)  # percentiles drawn black and white
@@ -89,7 +85,7 @@ def picture_of_chips(
     for panel, title in zip(blocks[0].flat, titles, strict=False):
         panel.set_title("\n".join(map(drawable, title.split("\n"))), fontsize=12)
     if len(rows) > 1:
-        add_legend(figure, _key(classes))
+        add_legend(figure, key_of(classes))
     return save_figure(figure, path)
 
 
@@ -159,97 +155,6 @@ def _best_epoch(scores: Sequence[float]) -> int:
     return int(np.nanargmax(known)) + 1 if np.isfinite(known).any() else 0
 
 
-def picture_of_confusion(
-    path: str | Path, confusion: ArrayLike, classes: Sequence[LegendClass]
-) -> Path:
-    """Draw a confusion matrix: counts, shaded by the share of their column.
-
-    Parameters
-    ----------
-    path : str or Path
-        The PNG file.
-    confusion : array_like of int, shape (K, K)
-        Rows map, columns reference.
-    classes : sequence of LegendClass
-        Names.
-
-    Returns
-    -------
-    Path
-        The file.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-    """
-    counts = np.asarray(confusion)
-    shares = counts / np.maximum(counts.sum(axis=0, keepdims=True), 1)
-    side = 1.6 + 0.62 * len(counts)
-    figure, axes = make_panels(1, 1, width=side + 0.6, height=side)
-    panel = axes[0][0]
-    panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for (row, col), count in np.ndenumerate(counts):
-        color = "white" if shares[row, col] > 0.55 else "#222222"
-        panel.text(col, row, f"{count:,}", ha="center", va="center", fontsize=7, color=color)
-    names = [drawable(entry.name) for entry in classes]
-    panel.set(xlabel="reference", ylabel="map")
-    panel.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
-    panel.set_yticks(range(len(names)), names, fontsize=8)
-    return save_figure(figure, path)
-
-
-def picture_of_map(
-    path: str | Path,
-    scene: str | Path,
-    class_map: str | Path,
-    classes: Sequence[LegendClass],
-    *,
-    reference: str | Path | None = None,
-    bands: Sequence[int] | None = None,
-) -> Path:
-    """Draw a scene, its map and the reference side by side, shrunk.
-
-    Parameters
-    ----------
-    path : str or Path
-        The PNG file.
-    scene, class_map : str or Path
-        Rasters of any size.
-    classes : sequence of LegendClass
-        The values, colours and names of the map.
-    reference : str or Path, optional
-        A raster of class values.
-    bands : sequence of int, optional
-        Three bands of the scene for red, green and blue, or one; from 1. The first ones without.
-
-    Returns
-    -------
-    Path
-        The file.
-
-    Raises
-    ------
-    WorkbenchError
-        If a raster cannot be read, or the picture not written.
-    """
-    found = describe_raster(scene)
-    shape = reduced_shape(found.shape, MAP_SIDE, MAP_SIDE)
-    n_shown = 3 if len(found.band_names) > 2 else 1
-    view = read_view(found, tuple(bands or range(1, n_shown + 1)), shape)
-    maps = {"map": class_map} | ({} if reference is None else {"reference": reference})
-    figure, axes = make_panels(1, 1 + len(maps), width=3.4, height=3.4 * shape[0] / shape[1] + 0.4)
-    axes[0][0].set_title("scene" if view else "scene: too large for a picture", fontsize=10)
-    show_picture(
-        axes[0][0], _scene_picture(*view) if view else np.full((*shape, 3), 255, np.uint8)
-    )
-    for panel, (name, raster) in zip(axes[0][1:], maps.items(), strict=True):
-        show_picture(panel, paint(read_map(raster, shape), classes, by_value=True))
-        panel.set_title(name, fontsize=10)
-    add_legend(figure, _key(classes))
-    return save_figure(figure, path)
-
-
 def paint(
     labels: NDArray[np.uint8], classes: Sequence[LegendClass], *, by_value: bool = False
 ) -> NDArray[np.uint8]:
@@ -276,16 +181,22 @@ def paint(
     return colors[labels]
 
 
-def _key(classes: Sequence[LegendClass]) -> dict[str, str]:
-    """Colours by what they mean; nothing where there are no classes."""
+def key_of(classes: Sequence[LegendClass]) -> dict[str, str]:
+    """Give the colours of a legend by what they mean.
+
+    Parameters
+    ----------
+    classes : sequence of LegendClass
+        The classes.
+
+    Returns
+    -------
+    dict of str to str
+        With the colour of no class; empty where there are no classes.
+    """
     colors = {class_label(entry): entry.color for entry in classes}
     unknown = {"unlabelled or no data 无标签或无数据": f"#{bytes(_UNKNOWN).hex()}"}
     return colors | unknown if colors else {}
-
-
-def _scene_picture(pixels: NDArray[Any], valid: Mask) -> NDArray[np.uint8]:
-    seen = np.where(valid, pixels, np.nan)
-    return np.where(valid[..., None], stretched(seen), np.uint8(255))
 
 
 def stretched(image: NDArray[Any], limits: tuple[float, float] | None = None) -> NDArray[np.uint8]:

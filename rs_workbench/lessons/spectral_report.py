@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from rs_workbench.accuracy import mean_iou, overall_accuracy
 from rs_workbench.lessons.big_scene import Mapped
+from rs_workbench.lessons.confusion_picture import picture_of_confusion
 from rs_workbench.lessons.cube_chips import CubeChips, cut
 from rs_workbench.lessons.few_labels import picture_bands
 from rs_workbench.lessons.fold_counts import Counts, score_lines
 from rs_workbench.lessons.folds import leaked_share
-from rs_workbench.lessons.pictures import picture_of_chips, picture_of_confusion
+from rs_workbench.lessons.pictures import picture_of_chips
 from rs_workbench.lessons.report import FIGURES, REPORT, Line, write_report
 from rs_workbench.lessons.spectral_baselines import BASELINES
 from rs_workbench.spectra.panels import save_plot

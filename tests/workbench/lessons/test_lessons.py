@@ -13,12 +13,12 @@ from rs_workbench.card import Band, LegendClass
 from rs_workbench.errors import UsageError
 from rs_workbench.lessons.big_scene import write_big_scene
 from rs_workbench.lessons.card import measure_bands, measure_card, scale_images
+from rs_workbench.lessons.confusion_picture import picture_of_confusion
+from rs_workbench.lessons.map_picture import find_detail, picture_of_map
 from rs_workbench.lessons.pictures import (
     paint,
     picture_of_chips,
-    picture_of_confusion,
     picture_of_curves,
-    picture_of_map,
 )
 from rs_workbench.lessons.report import Line, write_report
 from rs_workbench.lessons.training_record import CURVES, keep_training, training_facts
@@ -210,6 +210,37 @@ def test_one_stretch_shows_which_image_is_darker(tmp_path):
     assert abs(light - same) < 3
     light, dark = mean_of_halves(one_stretch=True)
     assert light > dark + 30
+
+
+def test_a_shrunk_map_is_shown_again_where_classes_meet(tmp_path, monkeypatch):
+    labels = np.zeros((12, 64, 64), np.uint8)
+    labels[5, :, 20:] = 1
+    labels[7] = 255
+    images = np.random.default_rng(0).integers(1, 255, (12, 3, 64, 64)).astype(np.uint8)
+    scene, reference = write_big_scene(
+        tmp_path, images, labels, rows=3, cols=4, pixel_size=1, classes=CLASSES
+    )
+    with rasterio.open(reference) as raster:
+        mixed = np.argwhere(raster.read(1) == 7).min(axis=0)
+    row, col = 64 * (mixed // 64)
+    assert find_detail(reference, 64, CLASSES) == (row, col, 64, 64)
+    assert find_detail(reference, 1000, CLASSES) == (0, 0, 192, 256)
+
+    def draw(name):
+        path = picture_of_map(
+            tmp_path / name, scene, reference, CLASSES, reference=reference, detail=64
+        )
+        return cv2.imread(str(path))
+
+    whole = draw("whole.png")
+    monkeypatch.setattr("rs_workbench.lessons.map_picture.MAP_SIDE", 100)
+    near = draw("near.png")
+    assert len(near) > len(whole) + 300
+    monkeypatch.setattr("rs_workbench.raster_view._DECODE_LIMIT", 1000)
+    less = draw("less.png")  # no scene above, but below
+    assert less.shape == near.shape
+    monkeypatch.setattr("rs_workbench.lessons.map_picture._TALL", 0.1)
+    assert draw("tall.png").shape[0] > near.shape[0]
 
 
 def test_curves_mark_the_epoch_whose_weights_are_kept(tmp_path):
