@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import keras
 import numpy as np
 
+from keras_cases.settings import refuse_nothing
 from rs_workbench.card import Band, LegendClass, ModelCard
-from rs_workbench.errors import UsageError, WorkbenchError
+from rs_workbench.errors import WorkbenchError
 from rs_workbench.lessons.card import measure_card
 from rs_workbench.lessons.report import in_words
 from rs_workbench.samples import NOTICE
@@ -23,18 +24,6 @@ from rs_workbench.training.chip_pixels import ChipPixels
 from rs_workbench.training.keras_files import export_network
 
 S = TypeVar("S", bound=Any)
-COUNTS = (
-    "epochs",
-    "batch",
-    "chips",
-    "tile",
-    "tiles",
-    "folds",
-    "components",
-    "digits",
-    "width",
-    "rounds",
-)
 
 
 def run(main: Callable[[S], Path], full: S, quick: S, smoke: S, **others: S) -> None:
@@ -72,17 +61,6 @@ def chosen(full: S, quick: S, smoke: S, words: Sequence[str] | None = None, **ot
     if word:
         print(f"{word} sets: {in_words(changes(settings, full))}")
     return replace(settings, drawn=True) if "--drawn" in words else settings
-
-
-def refuse_nothing(s: Any) -> None:
-    """Refuse settings by which nothing would be learnt."""
-    for name, value in vars(s).items():
-        if is_dataclass(value):
-            refuse_nothing(value)
-        if name in COUNTS and value is not None and not (isinstance(value, int) and value > 0):
-            raise UsageError(f"{name} must be a whole number, at least 1: got {value!r}")
-        if name in ("seeds", "run") and value == ():
-            raise UsageError(f"{name} must name at least one: got none (try (0,))")
 
 
 def changes(settings: Any, full: Any) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,9 +17,16 @@ from tests.conftest import require_framework
 
 keras = require_framework("keras")
 
-from keras_cases import check  # noqa: E402
+from keras_cases import (  # noqa: E402
+    check,
+    hyperspectral_cbrr_unet,
+    land_cover_deeplabv3,
+    mnist,
+    sea_ice_unet,
+)
 from keras_cases.exercises.wrong import WrongAnswerError  # noqa: E402
 from keras_cases.models.unet import unet  # noqa: E402
+from keras_cases.settings import refuse_nothing  # noqa: E402
 from keras_cases.shared import (  # noqa: E402
     Batches,
     chosen,
@@ -31,6 +39,7 @@ from keras_cases.shared import (  # noqa: E402
 )
 from rs_workbench.backends import load_predictor  # noqa: E402
 from rs_workbench.card import LegendClass, read_card  # noqa: E402
+from rs_workbench.errors import UsageError  # noqa: E402
 from rs_workbench.lessons.card import measure_bands  # noqa: E402
 from rs_workbench.standin_files import WRITERS, Writer  # noqa: E402
 from rs_workbench.training.augment import Augment  # noqa: E402
@@ -258,6 +267,82 @@ def test_settings_by_which_nothing_is_learnt_are_refused(wrong, capsys, monkeypa
     assert stopped.value.code == 1
     said = f"error: epochs must be a whole number, at least 1: got {wrong['epochs']!r}\n"
     assert capsys.readouterr().err == said
+
+
+CASES = (mnist, sea_ice_unet, land_cover_deeplabv3, hyperspectral_cbrr_unet)
+
+
+@pytest.mark.parametrize("name", [c.__name__ for c in CASES] + check.exercise_names())
+def test_no_settings_of_ours_are_refused(name):
+    module = importlib.import_module(name if "." in name else f"{check.exercises.__name__}.{name}")
+    ours = [vars(module).get(one) for one in ("FULL", "QUICK", "SMOKE", "COURSE", "TRIES")]
+    for s in filter(is_dataclass, ours):
+        refuse_nothing(s)
+
+
+@pytest.mark.parametrize(
+    ("case", "changed", "said"),
+    [
+        (mnist, {"memory": "lots"}, "'lots' is not a size in memory: write a number and a unit"),
+        (mnist, {"memory": 2}, "memory must be a size in words, such as '1GB': got 2"),
+        (
+            mnist,
+            {"filters": (16, 0)},
+            "filters must be whole numbers of at least 1, such as (16, ",
+        ),
+        (mnist, {"hidden": 0}, "hidden must be a whole number, at least 1: got 0"),
+        (mnist, {"epochs": None}, "epochs must be a whole number, at least 1: got None"),
+        (mnist, {"validation": 0.2}, "validation must be a whole number, at least 1: got 0.2"),
+        (mnist, {"dropout": 1.0}, "dropout must be a share from 0 to less than 1, such as 0.4: g"),
+        (
+            mnist,
+            {"page": (4,)},
+            "page must be two whole numbers of at least 1, such as (10, 10): ",
+        ),
+        (
+            sea_ice_unet,
+            {"scene": (4, 0)},
+            "scene must be two whole numbers of at least 1, such as",
+        ),
+        (sea_ice_unet, {"validation": 1.0}, "validation must be a share between 0 and 1, such as"),
+        (sea_ice_unet, {"network": {"wdth": 8}}, "there is no setting of the network 'wdth', did"),
+        (sea_ice_unet, {"network": {"width": 0}}, "width of the network must be a whole number, "),
+        (sea_ice_unet, {"network": {"depth": 9}}, "depth of the network must be at most 8, as a "),
+        (sea_ice_unet, {"network": 8}, "network must name its settings, as {'width': 8, 'depth'"),
+        (
+            sea_ice_unet,
+            {"tries": {"a": {"bach": 2}}},
+            "there is no setting in the try 'a', 'bach'",
+        ),
+        (sea_ice_unet, {"tries": {"a": {"batch": 0}}}, "batch must be a whole number, at least 1"),
+        (
+            land_cover_deeplabv3,
+            {"tile": 100},
+            "tile must be a multiple of 16 px, such as 256: got",
+        ),
+        (
+            land_cover_deeplabv3,
+            {"seeds": 3},
+            "seeds must be one or more whole numbers of at least",
+        ),
+        (
+            land_cover_deeplabv3,
+            {"seeds": ()},
+            "seeds must be one or more whole numbers of at least",
+        ),
+        (hyperspectral_cbrr_unet, {"run": (0.5,)}, "run must be one or more whole numbers of at "),
+    ],
+)
+def test_settings_that_could_not_end_well_get_one_sentence(case, changed, said):
+    with pytest.raises(UsageError) as refused:
+        refuse_nothing(replace(case.QUICK, **changed))
+    assert str(refused.value).startswith(said)
+
+
+def test_settings_within_settings_are_looked_at():
+    learning = replace(hyperspectral_cbrr_unet.QUICK.learning, rounds=0)
+    with pytest.raises(UsageError, match="rounds must be a whole number, at least 1: got 0"):
+        refuse_nothing(replace(hyperspectral_cbrr_unet.QUICK, learning=learning))
 
 
 def test_a_run_says_what_the_word_sets_and_where_the_report_is(capsys, monkeypatch):
