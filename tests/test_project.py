@@ -16,6 +16,8 @@ import psutil
 import pytest
 import yaml
 
+from rs_workbench.sample_registry import load_sample_set, sample_names
+
 ROOT = Path(__file__).parents[1]
 CONDA_NAMES = {"opencv-python-headless": "py-opencv"}
 CONDA_ONLY = {"python", "pip"}
@@ -121,6 +123,30 @@ def test_every_test_that_needs_a_framework_is_run_with_it(framework: str) -> Non
     gated = [p for p in sources("tests") if gate.search(p.read_text(encoding="utf-8"))]
     assert gated
     assert [str(p) for p in gated if p not in run and not run & set(p.parents)] == []
+
+
+# The workflow: data that can be had, and by name the tests of those that cannot
+
+
+def test_the_workflow_fetches_every_set_with_a_public_address() -> None:
+    action = ROOT / ".github" / "actions" / "sample-data" / "action.yml"
+    steps = yaml.safe_load(action.read_text(encoding="utf-8"))["runs"]["steps"]
+    fetched = steps[-1]["run"].removeprefix("rsw samples fetch --quiet ").split()
+    assert fetched == [name for name in sample_names() if not load_sample_set(name).by_hand]
+
+
+def test_what_the_workflow_deselects_exists_and_each_job_of_tests_has_data() -> None:
+    path = ROOT / ".github" / "workflows" / "test.yml"
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    left_out = workflow["env"]["PYTEST_ADDOPTS"].split()
+    assert left_out
+    for word in left_out:
+        file, name = word.removeprefix("--deselect=").split("::")
+        assert f"def {name.partition('[')[0]}(" in (ROOT / file).read_text(encoding="utf-8")
+    for job in workflow["jobs"].values():
+        steps = job["steps"]
+        runs = [i for i, step in enumerate(steps) if step.get("run", "").startswith("pytest")]
+        assert all(steps[i - 1].get("uses") == "./.github/actions/sample-data" for i in runs)
 
 
 # Who may import whom; layers between rooms are kept by import-linter
