@@ -45,6 +45,8 @@ from keras_cases.shared import run, settings_of
 from keras_cases.shared_spectra import label_images
 from rs_workbench.accuracy import mean_iou
 from rs_workbench.accuracy.bootstrap import bootstrap_difference
+from rs_workbench.lessons.class_bars import picture_of_class_bars
+from rs_workbench.lessons.course_figures import COURSE_CBRR
 from rs_workbench.lessons.fold_counts import (
     count_chips,
     gather_counts,
@@ -93,56 +95,6 @@ def verdict(low: float, high: float) -> str:
     if low > 0:
         return "first"
     return "second" if high < 0 else "not shown"
-
-
-# %% The comparison: the same seed, tiles, steps and settings for both
-def main(s: Settings = Settings()) -> Path:
-    started = time.perf_counter()
-    folder = open_counts(s.out / "counts", case.key(replace(s.case, drawn=s.drawn)))
-    for fold in case.folds_of(s.case):
-        here = replace(s.case, fold=fold, out=s.out, drawn=s.drawn)
-        data = case.load_data(here)
-        n_classes = len(data.scene.classes)
-        for seed in s.seeds:
-            one = replace(here, seed=seed)
-            keras.utils.set_random_seed(seed)
-            models = build_networks(one.components, n_classes, width=one.learning.width)
-            for name, model in models.items():
-                case.train(model, data, one)
-                found = label_images(model, data.held_out.images)
-                counts = count_chips(found, data.held_out.labels, n_classes)
-                keep_counts(folder, name, counts, fold=fold, seed=seed)
-            print(f"fold {fold}, seed {seed}: done", flush=True)
-    return report(folder, data, models, s, started)
-
-
-def report(
-    folder: Path, data: case.Data, models: dict[str, keras.Model], s: Settings, started: float
-) -> Path:
-    gathered = gather_counts(folder, folds=case.folds_of(s.case), seeds=s.seeds)
-    gap, low, high = paired_test(*(gathered[name].sum(axis=0) for name in models))
-    by_seed = [paired_test(*pair)[0] for pair in zip(*(gathered[n] for n in models), strict=True)]
-    said = {"first": "CbrrUnet is better", "second": "U-Net is better"}
-    told = said.get(verdict(low, high), "no difference is shown")
-    if len(by_seed) < 2 or min(by_seed) <= 0 <= max(by_seed):
-        told = "no difference is shown: seeds must agree, and one may be luck"
-    text = (
-        f"CbrrUnet less U-Net: {gap:+.3f} mean IoU, 95 % interval {low:+.3f} to {high:+.3f} "
-        f"(tiles drawn in pairs; with so few the interval is rather too narrow): **{told}**. "
-        f"By seed: {', '.join(f'{one:+.3f}' for one in by_seed)}."
-    )
-    facts = {
-        "data": f"{s.case.data}, {'real' if data.real else 'DRAWN, no real scene'}",
-        "backend": f"Keras {keras.__version__} on {keras.backend.backend()}",
-        "parameters": ", ".join(f"{name} {one.count_params():,}" for name, one in models.items()),
-        "seconds of training and counting": round(time.perf_counter() - started),
-        "folds": f"{len(case.folds_of(s.case))} of {s.case.folds}",
-        "settings": settings_of(s.case, "fold", "seed") | {"seeds": s.seeds},
-    }
-    lines = score_lines({name: gathered[name] for name in models}, data.scene.classes, ())
-    title = "Exercise 4.1: CbrrUnet against U-Net"
-    page = write_report(s.out, title, text=text, lines=lines, pictures={}, facts=facts)
-    return page
 
 
 # %% The check
@@ -259,6 +211,64 @@ def check_verdict(answer: ModuleType) -> str:
                 f"an interval from {low} to {high} says '{wanted}', but verdict gives '{found}'"
             )
     return "an interval that holds 0 shows no difference"
+
+
+# %% The comparison: the same seed, tiles, steps and settings for both
+def main(s: Settings = Settings()) -> Path:
+    started = time.perf_counter()
+    folder = open_counts(s.out / "counts", case.key(replace(s.case, drawn=s.drawn)))
+    for fold in case.folds_of(s.case):
+        here = replace(s.case, fold=fold, out=s.out, drawn=s.drawn)
+        data = case.load_data(here)
+        n_classes = len(data.scene.classes)
+        for seed in s.seeds:
+            one = replace(here, seed=seed)
+            keras.utils.set_random_seed(seed)
+            models = build_networks(one.components, n_classes, width=one.learning.width)
+            for name, model in models.items():
+                case.train(model, data, one)
+                found = label_images(model, data.held_out.images)
+                counts = count_chips(found, data.held_out.labels, n_classes)
+                keep_counts(folder, name, counts, fold=fold, seed=seed)
+            print(f"fold {fold}, seed {seed}: done", flush=True)
+    return report(folder, data, models, s, started)
+
+
+# %% What is told
+def report(
+    folder: Path, data: case.Data, models: dict[str, keras.Model], s: Settings, started: float
+) -> Path:
+    gathered = gather_counts(folder, folds=case.folds_of(s.case), seeds=s.seeds)
+    gap, low, high = paired_test(*(gathered[name].sum(axis=0) for name in models))
+    by_seed = [paired_test(*pair)[0] for pair in zip(*(gathered[n] for n in models), strict=True)]
+    said = {"first": "CbrrUnet is better", "second": "U-Net is better"}
+    told = said.get(verdict(low, high), "no difference is shown")
+    if len(by_seed) < 2 or min(by_seed) <= 0 <= max(by_seed):
+        told = "no difference is shown: seeds must agree, and one may be luck"
+    text = (
+        f"CbrrUnet less U-Net: {gap:+.3f} mean IoU, 95 % interval {low:+.3f} to {high:+.3f} "
+        f"(tiles drawn in pairs; with so few the interval is rather too narrow): **{told}**. "
+        f"By seed: {', '.join(f'{one:+.3f}' for one in by_seed)}."
+    )
+    facts = {
+        "data": f"{s.case.data}, {'real' if data.real else 'DRAWN, no real scene'}",
+        "backend": f"Keras {keras.__version__} on {keras.backend.backend()}",
+        "seconds of training and counting": round(time.perf_counter() - started),
+        "folds": f"{len(case.folds_of(s.case))} of {s.case.folds}",
+        "settings": settings_of(s.case, "fold", "seed") | {"seeds": s.seeds},
+    }
+    lines = score_lines({name: gathered[name] for name in models}, data.scene.classes, ())
+    bars = picture_of_class_bars(s.out / "classes.png", lines, data.scene.classes)
+    sizes = [{"parameters": model.count_params()} for model in models.values()]
+    lines = [replace(x, figures=n | {**x.figures}) for x, n in zip(lines, sizes, strict=True)]
+    return write_report(
+        s.out,
+        "Exercise 4.1: CbrrUnet against U-Net",
+        text=text,
+        lines=[*lines, *COURSE_CBRR],
+        pictures={"IoU of every class on held-out tiles": bars},
+        facts=facts,
+    )
 
 
 if __name__ == "__main__":

@@ -130,3 +130,7 @@ def test_the_whole_exercise_runs(tmp_path):
     text = exercise.main(small).read_text(encoding="utf-8")
     assert "CbrrUnet less U-Net" in text
     assert "DRAWN" in text
+    assert "| course: CbrrUnet, last epoch | 22,149,381 |" in text
+    assert "| course: U-Net, last epoch | 7,807,397 |" in text
+    assert "![IoU of every class on held-out tiles](classes.png)" in text
+    assert (tmp_path / "classes.png").is_file()
