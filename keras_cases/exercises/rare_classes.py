@@ -43,6 +43,7 @@ from keras_cases.exercises.wrong import WrongAnswerError
 from keras_cases.shared import run, settings_of
 from keras_cases.shared_spectra import label_images
 from rs_workbench.accuracy import iou, mean_iou
+from rs_workbench.lessons.class_bars import picture_of_class_bars
 from rs_workbench.lessons.fold_counts import (
     count_chips,
     difference,
@@ -129,60 +130,6 @@ def class_iou(confusion: np.ndarray) -> np.ndarray:
     right = counts.diagonal()
     either = counts.sum(axis=0) + counts.sum(axis=1) - right
     return np.divide(right, either, out=np.full(len(right), np.nan), where=either > 0)
-
-
-# %% The comparison: the same tiles, folds, seeds and steps for every loss
-def main(s: Settings = Settings()) -> Path:
-    key = case.key(replace(s.case, drawn=s.drawn))
-    started = time.perf_counter()
-    folder = open_counts(s.out / "counts", f"{s.losses} {key}")
-    for fold in case.folds_of(s.case):
-        here = replace(s.case, fold=fold, out=s.out, drawn=s.drawn)
-        data = case.load_data(here)
-        for seed, (name, loss, weights) in product(s.seeds, s.losses):
-            how = replace(s.case.learning, loss=loss, weights=weights)
-            one = replace(here, learning=how, seed=seed)
-            model = case.build_model(one)
-            case.train(model, data, one)
-            found = label_images(model, data.held_out.images)
-            counts = count_chips(found, data.held_out.labels, model.output_shape[-1])
-            keep_counts(folder, name, counts, fold=fold, seed=seed)
-            print(f"fold {fold}, seed {seed}, {name}: done", flush=True)
-    return report(folder, data, s, started)
-
-
-def report(folder: Path, data: case.Data, s: Settings, started: float) -> Path:
-    gathered = gather_counts(folder, folds=case.folds_of(s.case), seeds=s.seeds)
-    gathered = {name: gathered[name] for name, _, _ in s.losses}
-    first = s.losses[0][0]
-    rarest = int(data.scene.counts.sum(axis=0).argmin())
-    scores = {
-        "mean IoU": mean_iou,
-        f"IoU of {data.scene.classes[rarest].name}": lambda m: iou(m)[rarest],
-    }
-    sentences = [
-        f"- {name} less {first}: {gap.value:+.3f} {what}, 95 % interval "
-        f"{gap.low:+.3f} to {gap.high:+.3f}"
-        for name in list(gathered)[1:]
-        for what, score in scores.items()
-        for gap in [difference(gathered[name], gathered[first], score)]
-    ]
-    facts = {
-        "data": f"{s.case.data}, {'real' if data.real else 'DRAWN, no real scene'}",
-        "backend": f"Keras {keras.__version__} on {keras.backend.backend()}",
-        "seconds of training and counting": round(time.perf_counter() - started),
-        "folds": f"{len(case.folds_of(s.case))} of {s.case.folds}",
-        "settings": settings_of(s.case, "fold", "seed") | {"seeds": s.seeds, "losses": s.losses},
-    }
-    text = (
-        "Columns with names of classes are their IoU on held-out tiles. Pairs are compared on "
-        "the same tiles, which are drawn whole. From so few tiles intervals are rather too "
-        "narrow, and of many comparisons one is wide of 0 by luck:\n\n" + "\n".join(sentences)
-    )
-    lines = score_lines(gathered, data.scene.classes, ())
-    title = "Exercise 4.2: losses for rare classes"
-    page = write_report(s.out, title, text=text, lines=lines, pictures={}, facts=facts)
-    return page
 
 
 # %% The check
@@ -289,6 +236,61 @@ def check_iou(answer: ModuleType) -> str:
             "where there is nothing to divide by"
         )
     return "every class has its own IoU, and one that is nowhere has none"
+
+
+# %% The comparison: the same tiles, folds, seeds and steps for every loss
+def main(s: Settings = Settings()) -> Path:
+    key = case.key(replace(s.case, drawn=s.drawn))
+    started = time.perf_counter()
+    folder = open_counts(s.out / "counts", f"{s.losses} {key}")
+    for fold in case.folds_of(s.case):
+        here = replace(s.case, fold=fold, out=s.out, drawn=s.drawn)
+        data = case.load_data(here)
+        for seed, (name, loss, weights) in product(s.seeds, s.losses):
+            how = replace(s.case.learning, loss=loss, weights=weights)
+            one = replace(here, learning=how, seed=seed)
+            model = case.build_model(one)
+            case.train(model, data, one)
+            found = label_images(model, data.held_out.images)
+            counts = count_chips(found, data.held_out.labels, model.output_shape[-1])
+            keep_counts(folder, name, counts, fold=fold, seed=seed)
+            print(f"fold {fold}, seed {seed}, {name}: done", flush=True)
+    return report(folder, data, s, started)
+
+
+# %% What is told
+def report(folder: Path, data: case.Data, s: Settings, started: float) -> Path:
+    gathered = gather_counts(folder, folds=case.folds_of(s.case), seeds=s.seeds)
+    gathered = {name: gathered[name] for name, _, _ in s.losses}
+    first = s.losses[0][0]
+    rarest = int(data.scene.counts.sum(axis=0).argmin())
+    scores = {
+        "mean IoU": mean_iou,
+        f"IoU of {data.scene.classes[rarest].name}": lambda m: iou(m)[rarest],
+    }
+    sentences = [
+        f"- {name} less {first}: {gap.value:+.3f} {what}, 95 % interval "
+        f"{gap.low:+.3f} to {gap.high:+.3f}"
+        for name in list(gathered)[1:]
+        for what, score in scores.items()
+        for gap in [difference(gathered[name], gathered[first], score)]
+    ]
+    facts = {
+        "data": f"{s.case.data}, {'real' if data.real else 'DRAWN, no real scene'}",
+        "backend": f"Keras {keras.__version__} on {keras.backend.backend()}",
+        "seconds of training and counting": round(time.perf_counter() - started),
+        "folds": f"{len(case.folds_of(s.case))} of {s.case.folds}",
+        "settings": settings_of(s.case, "fold", "seed") | {"seeds": s.seeds, "losses": s.losses},
+    }
+    text = (
+        "Columns with names of classes are their IoU on held-out tiles. Pairs are compared on "
+        "the same tiles, which are drawn whole. From so few tiles intervals are rather too "
+        "narrow, and of many comparisons one is wide of 0 by luck:\n\n" + "\n".join(sentences)
+    )
+    lines = score_lines(gathered, data.scene.classes, ())
+    bars = picture_of_class_bars(s.out / "classes.png", lines, data.scene.classes)
+    title, said = "Exercise 4.2: losses for rare classes", "IoU of every class on held-out tiles"
+    return write_report(s.out, title, text=text, lines=lines, pictures={said: bars}, facts=facts)
 
 
 if __name__ == "__main__":

@@ -146,3 +146,5 @@ def test_the_whole_exercise_runs(tmp_path):
     small = replace(exercise.SMOKE, out=tmp_path, drawn=True, losses=exercise.SMOKE.losses[:2])
     text = exercise.main(small).read_text(encoding="utf-8")
     assert "balanced less cross-entropy" in text
+    assert "![IoU of every class on held-out tiles](classes.png)" in text
+    assert (tmp_path / "classes.png").is_file()
