@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from shutil import copyfile
 from types import ModuleType
 
 import keras
@@ -38,8 +39,10 @@ from keras_cases.exercises.wrong import WrongAnswerError
 from keras_cases.models.deeplabv3 import enlarge, pyramid
 from keras_cases.models.xception import MINI, conv, sep_conv, xception
 from keras_cases.shared import run, settings_of
+from rs_workbench.lessons.course_figures import COURSE_DECODERS
 from rs_workbench.lessons.held_out_maps import difference_sentences, score_line
 from rs_workbench.lessons.report import write_report
+from rs_workbench.lessons.training_record import CURVES
 
 FULL = replace(case.Settings(), epochs=8, seeds=(0, 1), out=Path("out/land_cover_decoder"))
 QUICK = replace(case.QUICK, out=Path("out/land_cover_decoder_quick"))
@@ -65,6 +68,7 @@ def build_model(
     return model
 
 
+# %% The answer, one step of it: twice the size, and the edges that the skip has kept
 def sharpen(
     x: keras.KerasTensor, skip: keras.KerasTensor, width: int, stride: int
 ) -> keras.KerasTensor:
@@ -81,6 +85,7 @@ def dead_parts(model: keras.Model) -> list[str]:
     return [*leading_nowhere(model), *not_learning(model)]
 
 
+# %% The answer: what takes from the model, and is not part of it
 def leading_nowhere(model: keras.Model) -> Iterator[str]:
     """Follow everything that takes from the model: what is not part of it leads nowhere."""
     known = {id(operation) for operation in model.operations}
@@ -94,6 +99,7 @@ def leading_nowhere(model: keras.Model) -> Iterator[str]:
                 yield f"{taker.name} leads to no output"
 
 
+# %% The answer: what one step does not change
 def not_learning(model: keras.Model) -> Iterator[str]:
     """Train a copy for one step of plain gradient descent: a weight that stays has no gradient."""
     rng = np.random.default_rng(0)
@@ -111,6 +117,7 @@ def not_learning(model: keras.Model) -> Iterator[str]:
             yield f"{weight.path} does not learn"
 
 
+# %% The answer: what may stay as it is
 def taken_off_again(model: keras.Model) -> set[str]:
     """Biases right before a BatchNormalization, which subtracts them: idle, but no mistake."""
     return {
@@ -200,9 +207,11 @@ def decoders(s: case.Settings) -> dict[str, Callable[[case.Settings], keras.Mode
 
 def main(s: case.Settings = FULL) -> Path:
     data, started = case.load_data(s), time.perf_counter()
-    runs = {
-        name: case.train_and_count(build, data, s, s.seeds) for name, build in decoders(s).items()
-    }
+    runs, pictures = {}, {}
+    for name, build in decoders(s).items():
+        runs[name] = case.train_and_count(build, data, s, s.seeds)
+        beside = s.out / f"{name.replace(' ', '_')}.png"  # the next training draws over its own
+        pictures[f"How the {name} learnt, last seed"] = copyfile(s.out / "others" / CURVES, beside)
     facts = {"data": "real" if data.real else "drawn", "backend": keras.backend.backend()}
     facts["seconds of all trainings"] = round(time.perf_counter() - started)
     for name, build in decoders(s).items():
@@ -213,8 +222,8 @@ def main(s: case.Settings = FULL) -> Path:
         s.out,
         "Decoders of DeepLabV3+",
         text=difference_sentences(runs),
-        lines=[score_line(name, found) for name, found in runs.items()],
-        pictures={},
+        lines=[*(score_line(name, found) for name, found in runs.items()), *COURSE_DECODERS],
+        pictures=pictures,
         facts=facts | {"split": data.ground.split_text, "settings": settings_of(s, "seed")},
     )
 

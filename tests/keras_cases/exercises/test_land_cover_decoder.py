@@ -84,6 +84,11 @@ def test_the_decoders_are_compared_on_real_photographs(tmp_path, data_folder):
 def test_the_decoders_are_compared_on_drawn_photographs(tmp_path):
     text = exercise.main(replace(exercise.SMOKE, drawn=True, out=tmp_path)).read_text("utf-8")
     assert "- data: drawn" in text
+    assert "| course: new decoder, last epoch |" in text
+    assert "| 0.9408 | **published**, not run here | other data: trees or not" in text
+    curves = [f"{name.replace(' ', '_')}.png" for name in exercise.decoders(exercise.SMOKE)]
+    assert all(f"]({one})" in text for one in curves)
+    assert len({(tmp_path / one).read_bytes() for one in curves}) == 3
 
 
 @pytest.mark.parametrize("backbone", ["mini", "MobileNetV3Small"])
