@@ -27,6 +27,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from types import ModuleType
 from typing import Any
 
@@ -36,7 +37,9 @@ from rs_workbench.ablate import ablate
 from rs_workbench.ablation.results import Findings, Row
 from rs_workbench.ablation.study import Plan, plan_study
 from rs_workbench.ablation.study_file import Asked, read_study
+from rs_workbench.accuracy import overall_accuracy
 from rs_workbench.errors import WorkbenchError
+from rs_workbench.lessons.course_figures import COURSE_BACKBONES
 from rs_workbench.lessons.dunes import choose_tiles
 from rs_workbench.lessons.report import Line, write_report
 from rs_workbench.training.yaml_file import yaml_text
@@ -189,6 +192,7 @@ def main(s: Settings = Settings()) -> Path:
     path.write_text(yaml_text(content), encoding="utf-8")
     study = read_study(str(path), Asked())
     findings = ablate(study, s.out / "study", speed=False, log=print)
+    plot = s.out / "study" / "score_cost.png"
     facts = {
         "data": "real" if real else "drawn: no figure here says anything of real ground",
         "runs": f"{findings.done} of {len(findings.plan.runs)}",
@@ -199,8 +203,8 @@ def main(s: Settings = Settings()) -> Path:
         s.out,
         "Backbones of DeepLabV3+",
         text=words(findings),
-        lines=[line(row) for row in findings.rows if row.results],
-        pictures={},
+        lines=[*table(findings), *COURSE_BACKBONES],
+        pictures={"Score and cost of each backbone": plot} if plot.is_file() else {},
         facts=facts,
     )
 
@@ -213,8 +217,23 @@ def seconds(findings: Findings) -> dict[str, float]:
     }
 
 
+# %% What a backbone must beat: the commonest class of the training ground, said everywhere
+def table(findings: Findings) -> list[Line]:
+    made = [row for row in findings.rows if row.results]
+    lines = [line(row) for row in made]
+    if made:  # the runs share their held-out ground, so the first one tells it for all
+        found = made[0].results[0].facts["baselines"]["majority"]
+        names = {"mean IoU": "mean_iou", "overall accuracy": "overall_accuracy"}
+        figures = {name: found[key] for name, key in names.items()}
+        note = "of the training ground; on the same held-out pixels"
+        lines.append(Line("commonest class everywhere", figures, "baseline", note))
+    return lines
+
+
 def line(row: Row) -> Line:
     figures = {"mean IoU": row.mean, "sd over seeds": row.spread}
+    confusions = [one.blocks.confusion.sum(axis=0) for one in row.results]
+    figures["overall accuracy"] = fmean(map(overall_accuracy, confusions))
     if (found := row.difference) is None:
         return Line(row.configuration.name, figures, note="baseline")
     figures |= {"difference": found.value, "low": found.low, "high": found.high}

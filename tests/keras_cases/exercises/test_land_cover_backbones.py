@@ -57,7 +57,14 @@ def test_a_verdict_from_the_mean_alone_is_refused():
 @pytest.mark.slow
 def test_drawn_photographs_are_named_so(tmp_path):
     s = replace(exercise.SMOKE, backbones=1, drawn=True, out=tmp_path)
-    assert "drawn: no figure here" in exercise.main(s).read_text(encoding="utf-8")
+    report = exercise.main(s)
+    text = report.read_text(encoding="utf-8")
+    assert "drawn: no figure here" in text
+    assert "| commonest class everywhere | 0." in text
+    assert "| course: ResNet50, last epoch |  |  | 0.8705 | **published**, not run here |" in text
+    assert "| course: ResNet50, best epoch |  |  | 0.9427 |" in text
+    assert "![Score and cost of each backbone](score_cost.png)" in text
+    assert (report.parent / "score_cost.png").is_file()
 
 
 @pytest.mark.slow
