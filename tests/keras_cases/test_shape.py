@@ -9,6 +9,11 @@ import keras_cases
 
 FOLDER = Path(keras_cases.__file__).parent
 CASES = ("mnist", "sea_ice_unet", "land_cover_deeplabv3", "hyperspectral_cbrr_unet")
+EXERCISES = sorted(
+    path.stem
+    for path in (FOLDER / "exercises").glob("*.py")
+    if path.stem not in ("__init__", "wrong")
+)
 CHAPTERS = ("Settings", "1. Data", "2. Model", "3. Train", "4. Evaluate", "5. Infer")
 FIVE = ("load_data", "build_model", "train", "evaluate", "infer")
 LONGEST = 20  # lines of a cell
@@ -37,6 +42,17 @@ def test_chapters_stand_in_order_each_with_an_insight(case):
 @pytest.mark.parametrize("case", CASES)
 def test_no_cell_is_longer_than_a_bite(case):
     assert {heading: len(lines) for heading, lines in cells(case) if len(lines) > LONGEST} == {}
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_no_cell_of_an_answer_is_longer_than_a_bite(name):
+    """The check of an exercise, and what trains and reports after it, are no lesson."""
+    found = cells(f"exercises/{name}")
+    headings = [heading for heading, _ in found]
+    check = next(i for i, heading in enumerate(headings) if heading.startswith("The check"))
+    answer = found[:check]
+    assert answer
+    assert {heading: len(lines) for heading, lines in answer if len(lines) > LONGEST} == {}
 
 
 @pytest.mark.parametrize("case", CASES)
