@@ -232,9 +232,9 @@ def infer(model: keras.Model, data: Data, s: Settings) -> Path:
     path = save_model(net, folder, name="digits", bands=[INK], classes=PAGE_CLASSES, **about)
     digits = read_digits(data.folder, "t10k")
     rows, cols = s.page
-    scene, reference = write_page(folder, digits, rows=rows, cols=cols, seed=s.seed)
-    mapped = map_and_assess(path, scene, reference, folder, memory=s.memory)
-    report_page(folder, scene, mapped, {"memory allowed": s.memory, **facts(data, s)})
+    page = write_page(folder, digits, rows=rows, cols=cols, seed=s.seed)
+    mapped = map_and_assess(path, *page, folder, memory=s.memory)
+    report_page(folder, page, mapped, {"memory allowed": s.memory, **facts(data, s)})
     return mapped.class_map
 
 

@@ -15,11 +15,14 @@ from rs_workbench.lessons.report import Line, write_report
 from rs_workbench.raster import SceneReader, open_scene
 from rs_workbench.raster_view import map_strips
 from tiling import Window
+from tiling.label_index import IGNORE
 
 TILE = 48  # px: room for a digit and some paper
 PIXEL_SIZE = 1.0  # m: digits as large as houses, written on a beach
 PAGE_CLASSES = (*CLASSES, PAPER)
 INK = Band(name="ink", std=255, low=0, high=254)
+RIGHT, WRONG = "#00913f", "#e3000f"
+RINGS = "rings: the one pixel of a tile that is assessed, green where it is right, red where not"
 SHOWN, SHOWN_SIDE = 4, 144  # parts of the page in the picture, and their side, px
 
 _TEXT = """The classifier became a net that scores every pixel: its dense layers are convolutions
@@ -70,7 +73,7 @@ def write_page(
 
 
 def report_page(
-    folder: str | Path, scene: Path, mapped: Mapped, facts: Mapping[str, object]
+    folder: str | Path, page: tuple[Path, Path], mapped: Mapped, facts: Mapping[str, object]
 ) -> Path:
     """Write how good the map of a page is, with a picture of one corner.
 
@@ -78,8 +81,8 @@ def report_page(
     ----------
     folder : str or Path
         Where to.
-    scene : Path
-        The page.
+    page : (Path, Path)
+        The page and its reference, of `write_page`.
     mapped : Mapped
         What `map_and_assess` gave.
     facts : mapping of str to object
@@ -95,24 +98,31 @@ def report_page(
         "scene and scores at once would take": f"{mapped.whole_gib:.2f} GiB",
         "rsw infer took at most": f"{mapped.peak_mib:.0f} MiB",
     }
-    picture = _picture(Path(folder) / "parts.png", scene, mapped.class_map)
+    picture = _picture(Path(folder) / "parts.png", *page, mapped.class_map)
     return write_report(
         folder,
         "A page of test digits, mapped",
         text=_TEXT,
         lines=[Line("map, at the centres of digits and of empty places", score)],
-        pictures={"parts of the page and of its map": picture},
+        pictures={f"parts of the page and of its map; {RINGS}": picture},
         facts={**facts, **memory},
     )
 
 
-def _picture(path: Path, scene: Path, class_map: Path) -> Path:
-    """Draw squares from the top of a scene and of its map."""
+def _picture(path: Path, scene: Path, reference: Path, class_map: Path) -> Path:
+    """Draw squares from the top of a scene and of its map, with what is assessed."""
     raster = open_scene(scene)
     side = min(SHOWN_SIDE, raster.shape[0], raster.shape[1] // SHOWN)
     width = side * SHOWN
     with SceneReader(raster, (1,)) as reader:
         pixels = reader.read(Window(0, 0, side, width))[0][0]
-    labels = next(iter(map_strips(class_map, side)))[1][:, :width]
-    images, maps = (np.stack(np.split(one, SHOWN, axis=1)) for one in (pixels, labels))
-    return picture_of_chips(path, images, predicted=maps, classes=PAGE_CLASSES)
+    says, known = (
+        next(iter(map_strips(raster, side)))[1][:, :width] for raster in (class_map, reference)
+    )
+    images, maps, truth = (np.stack(np.split(one, SHOWN, axis=1)) for one in (pixels, says, known))
+    rings = [
+        [(row, col, RIGHT if one[row, col] == true[row, col] else WRONG) for row, col in places]
+        for one, true in zip(maps, truth, strict=True)
+        for places in [np.argwhere(true != IGNORE).tolist()]
+    ]
+    return picture_of_chips(path, images, predicted=maps, classes=PAGE_CLASSES, rings=rings)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,11 @@ from rs_workbench.card import LegendClass
 from rs_workbench.legend_text import class_label, drawable
 from rs_workbench.lessons.panels import add_legend, make_panels, save_figure, show_picture
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 _ACROSS = 6  # chips: a picture as wide as a projector shows
+Ring = tuple[int, int, str]
 _PANEL = 2.0  # inches
 _CUT = (2, 98)  # percentiles drawn black and white
 _FAR = 100  # the largest loss by the smallest: beyond, a logarithmic axis
@@ -31,6 +36,7 @@ def picture_of_chips(
     titles: Sequence[str] = (),
     one_stretch: bool = False,
     found: str = "prediction",
+    rings: Sequence[Sequence[Ring]] = (),
 ) -> Path:
     """Draw chips in columns: image, below it what is known and what was predicted.
 
@@ -54,6 +60,8 @@ def picture_of_chips(
         compared; each has its own otherwise.
     found : str
         What the row of `predicted` is called.
+    rings : sequence of sequences of (row, col, colour)
+        Pixels of each chip to be ringed, in the lowest row.
 
     Returns
     -------
@@ -74,12 +82,15 @@ def picture_of_chips(
     figure, panels = make_panels(
         n_blocks * len(rows), min(len(images), _ACROSS), width=_PANEL, height=_PANEL
     )
+    lowest = list(rows.values())[-1]
     blocks = panels.reshape(n_blocks, len(rows), -1).swapaxes(0, 1)
     for (name, pictures), line in zip(rows.items(), blocks, strict=True):
         for panel in line.flat[len(images) :]:
             panel.set_axis_off()
-        for panel, picture in zip(line.flat, pictures, strict=False):
-            show_picture(panel, picture)
+        for panel, picture, ringed in zip_longest(line.flat, pictures, rings[: len(images)]):
+            if picture is not None:
+                show_picture(panel, picture)
+                _draw_rings(panel, (ringed or ()) if pictures is lowest else ())
         for panel in line[:, 0] if len(rows) > 1 else ():
             panel.set_ylabel(name, fontsize=11)
     for panel, title in zip(blocks[0].flat, titles, strict=False):
@@ -87,6 +98,12 @@ def picture_of_chips(
     if len(rows) > 1:
         add_legend(figure, key_of(classes))
     return save_figure(figure, path)
+
+
+def _draw_rings(panel: Axes, rings: Sequence[Ring]) -> None:
+    for width, colors in ((4, ["white"] * len(rings)), (2, [color for *_, color in rings])):
+        rows, cols = [row for row, *_ in rings], [col for _, col, _ in rings]
+        panel.scatter(cols, rows, s=90, facecolors="none", edgecolors=colors, linewidths=width)
 
 
 def picture_of_curves(

@@ -243,6 +243,16 @@ def test_a_shrunk_map_is_shown_again_where_classes_meet(tmp_path, monkeypatch):
     assert draw("tall.png").shape[0] > near.shape[0]
 
 
+def test_rings_mark_pixels_of_chips(tmp_path):
+    rings = [[(4, 4, "#00ff00")], [(5, 5, "#ff0000"), (2, 2, "#ff0000")]]
+    path = picture_of_chips(tmp_path / "chips.png", np.ones((2, 9, 9)), rings=rings, found="rule")
+    picture = cv2.imread(str(path))
+    for color, half in (((0, 255, 0), 0), ((0, 0, 255), 1)):
+        halves = np.array_split((picture == color).all(axis=-1), 2, axis=1)
+        assert halves[half].sum() > 20
+        assert not halves[1 - half].any()
+
+
 def test_curves_mark_the_epoch_whose_weights_are_kept(tmp_path):
     def dark_columns(name, **history):
         path = picture_of_curves(tmp_path / name, {"loss": [3.0, 2, 1, 0], **history})
