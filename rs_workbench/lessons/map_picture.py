@@ -173,12 +173,11 @@ def _draw(whole: Panels, near: Panels, mark: Window | None) -> Figure:
     with rc_context({"font.family": legend_fonts()}):
         figure = Figure(size, dpi=110, facecolor="white", layout="constrained")
         FigureCanvasAgg(figure)
-        if not near:
-            parts = [figure]
-        elif tall:
-            parts = list(figure.subfigures(1, 2, width_ratios=(wide, _PANEL)))
-        else:
-            parts = list(figure.subfigures(2, 1, height_ratios=(high, _PANEL)))
+        parts: Any = [figure]
+        if near and tall:
+            parts = figure.subfigures(1, 2, width_ratios=(wide, _PANEL))
+        elif near:
+            parts = figure.subfigures(2, 1, height_ratios=(high, _PANEL))
         _fill(parts[0].subplots(1, len(whole), squeeze=False), whole, mark)
         if near:
             grid = (len(near), 1) if tall else (1, len(near))
