@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import keras
 import numpy as np
 
-from keras_cases.settings import refuse_nothing
+from keras_cases.shared_settings import refuse_nothing
 from rs_workbench.card import Band, LegendClass, ModelCard
 from rs_workbench.errors import WorkbenchError
 from rs_workbench.lessons.card import measure_card

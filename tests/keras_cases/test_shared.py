@@ -26,7 +26,6 @@ from keras_cases import (  # noqa: E402
 )
 from keras_cases.exercises.wrong import WrongAnswerError  # noqa: E402
 from keras_cases.models.unet import unet  # noqa: E402
-from keras_cases.settings import refuse_nothing  # noqa: E402
 from keras_cases.shared import (  # noqa: E402
     Batches,
     chosen,
@@ -37,6 +36,7 @@ from keras_cases.shared import (  # noqa: E402
     save_model,
     settings_of,
 )
+from keras_cases.shared_settings import refuse_nothing  # noqa: E402
 from rs_workbench.backends import load_predictor  # noqa: E402
 from rs_workbench.card import LegendClass, read_card  # noqa: E402
 from rs_workbench.errors import UsageError  # noqa: E402
