@@ -95,7 +95,7 @@ def named(name: str) -> str:
         near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0)
         first, second, third = (f"'{known[one]}'" for one in near)
         raise UsageError(
-            f"there is no backbone '{name}': the nearest names are {first}, {second} and {third}; "
+            f"there is no backbone '{name}', did you mean {first}, {second} or {third}? "
             "python -m keras_cases.models.backbones  lists all"
         )
     return known[name.lower()]

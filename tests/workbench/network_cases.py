@@ -74,7 +74,11 @@ WRONG = [
         {"weights": "imagenet"},
         "no trained weights for backbone 'mini', but weigh",
     ),
-    ("deeplabv3plus", {"backbone": "resnett50"}, "'resnett50', did you mean .*'resnet50'"),
+    (
+        "deeplabv3plus",
+        {"backbone": "resnett50"},
+        "'resnett50', did you mean .*'(resnet|ResNet)50'",
+    ),
 ]
 
 
